@@ -1,0 +1,34 @@
+# The gate on a supported Node, without a compiler, a shell history or root.
+#   docker build -t promgate .
+#   docker run -p 9095:9095 -v /etc/promgate:/etc/promgate:ro promgate
+# The mounted folder has promgate.yml and its files, readable for user 1000; `promgate init` writes a first one:
+#   docker run --rm -it --user "$(id -u)" -v "$PWD:/etc/promgate" promgate init /etc/promgate
+
+FROM node:24-bookworm-slim AS build
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci
+COPY tsconfig.json ./
+COPY src src
+RUN npm run build && chmod 755 dist/cli/main.js && rm dist/.tsbuildinfo
+
+FROM node:24-bookworm-slim AS dependencies
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=dev
+
+FROM node:24-bookworm-slim
+ENV NODE_ENV=production
+WORKDIR /usr/local/lib/promgate
+COPY package.json LICENSE ./
+COPY --from=dependencies /build/node_modules node_modules
+COPY --from=build /build/dist dist
+RUN ln -s /usr/local/lib/promgate/dist/cli/main.js /usr/local/bin/promgate
+# By number: Kubernetes can then see that it is not root.
+USER 1000:1000
+WORKDIR /etc/promgate
+EXPOSE 9095
+HEALTHCHECK --interval=15s --timeout=5s --start-period=15s \
+  CMD ["promgate", "healthcheck", "--config.file=/etc/promgate/promgate.yml"]
+ENTRYPOINT ["promgate"]
+CMD ["run", "--config.file=/etc/promgate/promgate.yml"]

@@ -1,0 +1,157 @@
+// The real programs that the tests use: found, or taken from Debian's packages. Prometheus and node_exporter are unpacked
+// into .cache/servers, which starts no service and changes nothing on the machine; the others are installed by apt-get.
+// What cannot be had is named, with the way to get it. The addresses of mirrors come from the machine's own apt sources.
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ROOT, ScriptError, printError, runCommand } from './command.mjs';
+
+/** program → Debian package; `unpack`: a static binary that needs nothing else of its package. */
+const PROGRAMS = [
+  { program: 'prometheus', package: 'prometheus', unpack: true },
+  { program: 'promtool', package: 'prometheus', unpack: true },
+  { program: 'prometheus-node-exporter', package: 'prometheus-node-exporter', unpack: true },
+  { program: 'htpasswd', package: 'apache2-utils' },
+  { program: 'curl', package: 'curl' },
+  { program: 'openssl', package: 'openssl' },
+  { program: 'chromium', package: 'chromium' },
+];
+const SERVERS = join(ROOT, '.cache/servers');
+const STABLE = join(SERVERS, 'stable');
+const NEWEST = join(SERVERS, 'newest');
+const APT = join(ROOT, '.cache/apt');
+const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
+
+const PROGRAM_FOLDERS = [
+  ...(process.env['PATH'] ?? '').split(delimiter),
+  '/usr/sbin',
+  '/sbin',
+  join(STABLE, 'usr/bin'),
+];
+
+function isProgram(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function findProgram(name) {
+  return PROGRAM_FOLDERS.map((folder) => join(folder, name)).find(isProgram);
+}
+
+/** The PATH under which every program is found by its name. */
+export function serversPath() {
+  return PROGRAM_FOLDERS.join(delimiter);
+}
+
+const missingPrograms = () => PROGRAMS.filter(({ program }) => findProgram(program) === undefined);
+const packagesOf = (programs) => [...new Set(programs.map((entry) => entry.package))];
+
+async function run(command, argv, options) {
+  const { code, output } = await runCommand(command, argv, options);
+  if (code !== 0) throw new ScriptError(`${[command, ...argv].join(' ')} failed with code ${code}\n${output.trim()}`);
+  return output;
+}
+
+/** apt-get with lists and downloads of its own, so that it needs no root and leaves the machine's as they are. */
+async function unpackPackages(packages, into, sourcesList) {
+  const state = join(APT, sourcesList === undefined ? 'stable' : 'newest');
+  const downloads = join(state, 'downloads');
+  for (const folder of ['lists/partial', 'cache/archives/partial', 'downloads'])
+    mkdirSync(join(state, folder), { recursive: true });
+  const settings = [
+    `Dir::State::lists=${join(state, 'lists')}`,
+    `Dir::Cache=${join(state, 'cache')}`,
+    'APT::Sandbox::User=',
+  ];
+  if (sourcesList !== undefined) {
+    writeFileSync(join(state, 'sources.list'), sourcesList);
+    settings.push(`Dir::Etc::sourcelist=${join(state, 'sources.list')}`, 'Dir::Etc::sourceparts=/dev/null');
+  }
+  const options = settings.flatMap((setting) => ['-o', setting]);
+  await run('apt-get', [...options, '--error-on=any', 'update', '-qq']);
+  await run('apt-get', [...options, 'download', '-qq', ...packages], { cwd: downloads });
+  // Unpacked beside its place and moved there whole: a broken run leaves nothing that looks done.
+  const fresh = `${into}.new`;
+  rmSync(fresh, { recursive: true, force: true });
+  mkdirSync(fresh, { recursive: true });
+  for (const file of readdirSync(downloads).filter((name) => name.endsWith('.deb'))) {
+    await run('dpkg', ['-x', join(downloads, file), fresh]);
+  }
+  rmSync(into, { recursive: true, force: true });
+  renameSync(fresh, into);
+  rmSync(downloads, { recursive: true, force: true });
+}
+
+/** The one-line source of Debian's sid suite on the mirror that this machine is set up with. */
+async function sidSource() {
+  const targets = await run('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages']);
+  const mirror = targets.split('\n').find((uri) => /\/debian\/?$/.test(uri));
+  if (mirror === undefined || !existsSync(KEYRING))
+    throw new ScriptError('the apt sources of this machine name no Debian mirror');
+  return `deb [signed-by=${KEYRING}] ${mirror} sid main\n`;
+}
+
+async function ensurePrograms() {
+  const missing = missingPrograms();
+  if (missing.length === 0) return;
+  const hint = `as root: apt-get install ${packagesOf(missing).join(' ')} (or the same programs by other means)`;
+  const fail = (why) => new ScriptError(`missing ${missing.map(({ program }) => program).join(', ')}: ${why}`, hint);
+  if (findProgram('apt-get') === undefined) throw fail('apt-get is not on this machine');
+  const installed = missing.filter(({ unpack }) => !unpack);
+  if (installed.length > 0 && process.getuid?.() !== 0) throw fail('installing packages needs root');
+  console.log(`servers: taking ${packagesOf(missing).join(', ')} from the Debian packages …`);
+  try {
+    const unpacked = missing.filter(({ unpack }) => unpack);
+    // All of them: unpacking replaces the folder.
+    if (unpacked.length > 0) await unpackPackages(packagesOf(PROGRAMS.filter(({ unpack }) => unpack)), STABLE);
+    if (installed.length > 0) {
+      await run('apt-get', ['update', '-qq']);
+      const quiet = ['-y', '-qq', '--no-install-recommends'];
+      await run('apt-get', ['install', ...quiet, ...packagesOf(installed)], {
+        env: { DEBIAN_FRONTEND: 'noninteractive' },
+      });
+    }
+  } catch (error) {
+    throw fail(error.message);
+  }
+  const still = missingPrograms();
+  if (still.length > 0) throw fail(`still not there: ${still.map(({ program }) => program).join(', ')}`);
+}
+
+async function ensureNewestPrometheus() {
+  if (process.env['PROMGATE_TEST_PROMETHEUS3'] === 'off') {
+    console.log('servers: PROMGATE_TEST_PROMETHEUS3=off, so nothing is tested with Prometheus 3');
+    return;
+  }
+  if (isProgram(join(NEWEST, 'usr/bin/prometheus'))) return;
+  console.log('servers: taking Prometheus 3 from the sid suite of Debian …');
+  try {
+    await unpackPackages(['prometheus'], NEWEST, await sidSource());
+  } catch (error) {
+    const place = join(NEWEST, 'usr/bin/prometheus');
+    throw new ScriptError(
+      `missing Prometheus 3: ${error.message}`,
+      `put a Prometheus 3 at ${place}, or set PROMGATE_TEST_PROMETHEUS3=off to test without it`,
+    );
+  }
+}
+
+/** @throws {ScriptError} naming what is missing and how to get it */
+export async function ensureServers() {
+  await ensurePrograms();
+  await ensureNewestPrometheus();
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    await ensureServers();
+    for (const { program } of PROGRAMS) console.log(`${program}: ${findProgram(program)}`);
+  } catch (error) {
+    printError(error);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * `promgate init [DIR]`: writes what is missing for a first run and changes nothing that is there, but for own
+ * certificates that end soon. Decides everything first, writes then, promgate.yml last: what is interrupted is completed.
+ */
+import { mkdir, stat } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { parseCertificates } from '../../formats/x509.ts';
+import { PromgateError } from '../../lib/errors.ts';
+import { createFile, replaceFile } from '../../lib/private-file.ts';
+import { wasIssuedHere } from '../../tls/authority/certificate-authority.ts';
+import { planCertificates } from '../init/certificates.ts';
+import { firstConfiguration, readFacts } from '../init/configuration.ts';
+import type { ConfigurationFacts } from '../init/configuration.ts';
+import { FIRST_USER, planCredentials } from '../init/credentials.ts';
+import type { CredentialsPlan } from '../init/credentials.ts';
+import { systemEnvironment } from '../init/environment.ts';
+import type { InitEnvironment } from '../init/environment.ts';
+import { exposedKeys, layoutOf, readIfThere, readPair } from '../init/layout.ts';
+import type { Layout } from '../init/layout.ts';
+import { nextSteps } from '../init/next-steps.ts';
+import { joinPlans, newFile, NOTHING_TO_DO } from '../init/plan.ts';
+import type { Plan } from '../init/plan.ts';
+import { printError } from '../terminal.ts';
+import type { Terminal } from '../terminal.ts';
+
+export interface InitOptions {
+  readonly directory: string;
+  /** Issue the own certificates anew, whatever their end. */
+  readonly renew?: boolean;
+}
+
+/**
+ * @returns 0 when everything is there, 1 when something stands in the way; then nothing was written.
+ * @throws {PromgateError} FILE_UNSAFE or FILE_WRITE.
+ */
+export async function initCommand(
+  options: InitOptions,
+  terminal: Terminal,
+  environment: InitEnvironment = systemEnvironment(),
+): Promise<number> {
+  const layout = layoutOf(options.directory);
+  const existing = await readIfThere(layout.config);
+  const configuration = existing ?? firstConfiguration(await environment.probe());
+  const facts = readFacts(configuration, options.directory);
+  if (facts === null) {
+    printError(
+      terminal,
+      `${layout.config} is not a YAML map`,
+      `\`promgate check ${layout.config}\` says what is wrong`,
+    );
+    return 1;
+  }
+  const certificates = await planOwnCertificates(layout, facts, existing === null, options.renew === true, environment);
+  const credentials: CredentialsPlan =
+    facts.htpasswd === resolve(layout.htpasswd)
+      ? await planCredentials(layout, terminal.isTerminal)
+      : { plan: NOTHING_TO_DO, password: { kind: 'none' } };
+  const writes = existing === null ? [newFile(layout.config, configuration, 0o644)] : [];
+  const plan = joinPlans([certificates, credentials.plan, { ...NOTHING_TO_DO, writes }]);
+
+  for (const key of await exposedKeys(layout)) {
+    terminal.err(`promgate: warning: ${key} can be read by every user of this host: chmod 600 ${key}`);
+  }
+  for (const warning of plan.warnings) terminal.err(`promgate: warning: ${warning}`);
+  if (plan.obstacles.length > 0) {
+    for (const { message, hint } of plan.obstacles) printError(terminal, message, hint);
+    terminal.err('promgate: nothing was written');
+    return 1;
+  }
+  await carryOut(plan, layout, terminal);
+  await tellPassword(credentials, layout, terminal);
+  await tellNextSteps(layout, facts, environment, terminal);
+  return 0;
+}
+
+async function planOwnCertificates(
+  layout: Layout,
+  facts: ConfigurationFacts,
+  isFirst: boolean,
+  renew: boolean,
+  environment: InitEnvironment,
+): Promise<Plan> {
+  const states = {
+    ca: await readPair(layout.ca),
+    server: await readPair(layout.server),
+    client: await readPair(layout.client),
+  };
+  const wanted = {
+    server: facts.serverCert === resolve(layout.server.cert) && facts.serverKey === resolve(layout.server.key),
+    clients: facts.clientCa === resolve(layout.ca.cert),
+  };
+  return planCertificates({ layout, states, wanted, isFirst, renew, environment });
+}
+
+async function carryOut({ writes }: Plan, layout: Layout, terminal: Terminal): Promise<void> {
+  if (writes.length === 0) {
+    terminal.err('promgate: everything is there, nothing was changed');
+    return;
+  }
+  try {
+    await mkdir(layout.certs, { recursive: true });
+  } catch (error) {
+    throw new PromgateError('FILE_WRITE', `cannot make the directory ${layout.certs}`, { cause: error });
+  }
+  for (const { path, text, mode, replace } of writes) {
+    if (replace) await replaceFile(path, text);
+    else await createFile(path, text, mode);
+    terminal.err(`promgate: ${replace ? 'renewed' : 'wrote'} ${path}`);
+  }
+}
+
+async function tellPassword({ password }: CredentialsPlan, layout: Layout, terminal: Terminal): Promise<void> {
+  if (password.kind === 'show') {
+    terminal.out(`user ${FIRST_USER}, password ${password.text} (shown only this once)\n`);
+    return;
+  }
+  if (password.kind === 'file' || (await isThere(layout.initialPassword))) {
+    terminal.err(
+      `promgate: the first password of user ${FIRST_USER} is in ${layout.initialPassword}, for its owner's eyes only`,
+    );
+    return;
+  }
+  if (await isThere(layout.htpasswd)) {
+    terminal.err(`promgate: a lost password is replaced with \`promgate passwd ${layout.htpasswd} add ${FIRST_USER}\``);
+  }
+}
+
+async function tellNextSteps(
+  layout: Layout,
+  facts: ConfigurationFacts,
+  { hostName, addresses }: InitEnvironment,
+  terminal: Terminal,
+): Promise<void> {
+  const steps = nextSteps({
+    layout,
+    facts,
+    hostName,
+    addresses,
+    ownNames: facts.serverCert === resolve(layout.server.cert) ? await ownNames(layout.server.cert) : null,
+    hasClientCertificate: facts.clientCa === resolve(layout.ca.cert) && (await isThere(layout.client.cert)),
+    hasPassword: facts.htpasswd === resolve(layout.htpasswd) && (await isThere(layout.htpasswd)),
+    hasPasswordFile: await isThere(layout.initialPassword),
+  });
+  if (steps !== null) terminal.out(steps);
+}
+
+async function ownNames(path: string): Promise<readonly string[] | null> {
+  const certificates = parseCertificates((await readIfThere(path)) ?? '');
+  const [leaf] = certificates.ok ? certificates.value : [];
+  return leaf !== undefined && wasIssuedHere(leaf.issuer) ? [...leaf.sans.dns, ...leaf.sans.ip] : null;
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => null)) !== null;
+}

@@ -1,0 +1,214 @@
+/**
+ * `promgate run`: the composition root. The only place that wires objects together; what outlives a reload is made
+ * here, once, and handed in.
+ */
+import { readFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
+import { CONFIG_SOURCES } from '../../config/config.ts';
+import type { Config } from '../../config/config.ts';
+import { renderProblems } from '../../config/explain.ts';
+import { loadConfig } from '../../config/load.ts';
+import type { Loaded } from '../../config/load.ts';
+import { createReloader } from '../../config/reloader.ts';
+import type { ReloadResult } from '../../config/reloader.ts';
+import { systemClock } from '../../lib/clock.ts';
+import { createResolveHost } from '../../lib/resolve-host.ts';
+import { createListener } from '../../listen/listener.ts';
+import { createAdmin } from '../../observe/admin.ts';
+import type { ReloadReport } from '../../observe/admin.ts';
+import { watchBypass } from '../../observe/bypass.ts';
+import { createLog } from '../../observe/log.ts';
+import type { LogFormat, LogLevel } from '../../observe/log.ts';
+import { createMetrics } from '../../observe/metrics.ts';
+import type { Log } from '../../observe/ports.ts';
+import { createSelfUpstream } from '../../observe/self.ts';
+import { createProbe, watchUpstreams } from '../../observe/upstream-up.ts';
+import { mayConnect } from '../../request/accept/addresses.ts';
+import { createHostNames } from '../../request/accept/host-names.ts';
+import { createAppSwitch } from '../../request/app-switch.ts';
+import { connectionVerdict } from '../../request/authenticate/client-certificate.ts';
+import { createPasswordCheck } from '../../request/authenticate/password-check.ts';
+import { createUpstreamPools } from '../../request/forward/pools.ts';
+import { rawRefusal } from '../../request/respond/refusal.ts';
+import { secureContextOptions } from '../../tls/secure-context.ts';
+import { probePrometheus } from '../prometheus-probe.ts';
+import { watchSignals } from '../signals.ts';
+import { addressWarnings, certificateWarnings, selfUpstreamHint } from '../start-hints.ts';
+import type { Terminal } from '../terminal.ts';
+import { VERSION } from '../version.ts';
+
+export interface RunOptions {
+  readonly configFile: string;
+  /** Replace `listen_addresses` when there are any. */
+  readonly listenAddresses: readonly string[];
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+}
+
+const HOSTS_FILE = '/etc/hosts';
+const RESOLVE_TIMEOUT_MS = 5_000;
+const DAY_MS = 86_400_000;
+/** Releases whose security support has ended, by major version. */
+const NODE_END_OF_LIFE: Readonly<Record<number, string>> = { 20: '2026-04-30', 21: '2024-06-01', 23: '2025-06-01' };
+
+/**
+ * Serves until SIGTERM or SIGINT.
+ * @returns the exit code: 0 after an orderly end, 1 when the configuration has errors.
+ * @throws PromgateError when an address cannot be listened on.
+ */
+export async function runCommand(options: RunOptions, terminal: Terminal): Promise<number> {
+  const nodeMajor = Number.parseInt(process.versions.node, 10);
+  const { configFile, listenAddresses } = options;
+  const loadOptions = { listenAddresses, nodeMajor };
+  const first = await loadConfig(configFile, { generation: 1, ...loadOptions });
+  if (first.problems.length > 0) terminal.err(renderProblems(first.problems, configFile, first.text));
+  if (!first.ok) return 1;
+  const log = createLog({ level: options.logLevel, format: options.logFormat, destination: process.stderr });
+  const endOfLife = NODE_END_OF_LIFE[nodeMajor];
+  if (endOfLife !== undefined) {
+    log.warn({ node: process.version, endOfLife }, 'this Node.js gets no security fixes any more; run on Node.js 24');
+  }
+  return serve(first.loaded, loadOptions, log);
+}
+
+async function serve(
+  first: Loaded,
+  loadOptions: { readonly listenAddresses: readonly string[]; readonly nodeMajor: number },
+  log: Log,
+): Promise<number> {
+  const clock = systemClock;
+  let config: Config = first.config;
+  let listening = false;
+  let draining = false;
+
+  const metrics = createMetrics({ clock, version: VERSION, nodeVersion: process.version });
+  const resolveHost = createResolveHost({
+    readHosts: () => readFile(HOSTS_FILE, 'utf8'),
+    timeoutMs: RESOLVE_TIMEOUT_MS,
+  });
+  const hosts = createHostNames({
+    resolve: resolveHost,
+    clock,
+    log,
+    metrics,
+    onChange: () => {
+      if (listening) listener.apply(config);
+    },
+  });
+  const passwordCheck = createPasswordCheck({ log, metrics, clock });
+  const pools = createUpstreamPools({ log, metrics, clock, resolveHost });
+  const apps = createAppSwitch({
+    clock,
+    log,
+    metrics,
+    hosts,
+    passwordCheck,
+    pools,
+    self: createSelfUpstream(metrics),
+  });
+  const listener = createListener({
+    log,
+    metrics,
+    clock,
+    mayConnect: (address) => (mayConnect(address, config.access, hosts) ? null : 'address_denied'),
+    judge: (facts) => connectionVerdict(facts, config, clock.now()),
+    handle: apps.handle,
+    secureContextOptions,
+    rawRefusal: (reason) => rawRefusal(config, reason),
+  });
+
+  /** Takes a configuration into force, the first and every later one; throws when the old one must go on. */
+  const apply = async (next: Config): Promise<void> => {
+    await hosts.follow(next.access.allowHosts);
+    const app = await apps.prepare(next);
+    const before = config;
+    config = next;
+    try {
+      if (listening) listener.apply(next);
+    } catch (error) {
+      config = before;
+      await app.discard();
+      throw error;
+    }
+    app.takeOver();
+    passwordCheck.applied(next);
+    metrics.describe(next);
+    if (!listening) return;
+    admin.apply(next);
+    upstreamWatch.apply(next.upstreams);
+    bypassWatch.apply(next.upstreams);
+  };
+
+  const admin = createAdmin({
+    config,
+    version: VERSION,
+    metrics,
+    log,
+    clock,
+    ready: () => {
+      const reasons = [...(listening ? [] : ['not listening yet']), ...(draining ? ['shutting down'] : [])];
+      return { ready: reasons.length === 0, reasons };
+    },
+    reload: async () => reportReload(await reloader.reload('the admin address')),
+    lockouts: () => passwordCheck.lockouts(),
+    clearLockout: (address) => passwordCheck.clearLockout(address),
+  });
+  const upstreamWatch = watchUpstreams({
+    upstreams: config.upstreams,
+    clock,
+    log,
+    metrics,
+    probe: createProbe({ clock, resolveHost }),
+  });
+  const bypassWatch = watchBypass({ upstreams: config.upstreams, clock, log, metrics });
+
+  await apply(config);
+  await admin.listen();
+  await listener.listen(config);
+  listening = true;
+  for (const source of CONFIG_SOURCES) metrics.reloaded(source, true, clock.now() / 1000);
+  const reloader = createReloader({ initial: first, options: loadOptions, apply, metrics, log, clock });
+  const warnings = clock.every(DAY_MS, () => {
+    warnOfCertificates(config, log);
+  });
+  log.info({ version: VERSION, listen: listener.addresses(), config: config.file, hash: config.hash }, 'serving');
+  await sayHints(config, log);
+
+  const signals = watchSignals(clock, () => void reloader.reload('SIGHUP'));
+  const signal = await signals.ended;
+  draining = true;
+  log.info({ signal, drainTimeoutMs: config.drainTimeoutMs }, 'shutting down');
+  await new Promise<void>((resolve) => {
+    clock.after(config.shutdownDelayMs, resolve, { ref: true });
+  });
+  await listener.drain(config.drainTimeoutMs);
+  warnings.cancel();
+  reloader.close();
+  upstreamWatch.close();
+  bypassWatch.close();
+  hosts.close();
+  await apps.close();
+  await pools.close();
+  await passwordCheck.close();
+  await listener.close();
+  await admin.close();
+  signals.close();
+  log.info({}, 'ended');
+  return 0;
+}
+
+function reportReload({ ok, problems, restartNeeded }: ReloadResult): ReloadReport {
+  const restart = restartNeeded.length === 0 ? '' : `in force only after a restart: ${restartNeeded.join(', ')}`;
+  return { ok, report: [problems, restart].filter((part) => part !== '').join('\n') };
+}
+
+function warnOfCertificates(config: Config, log: Log): void {
+  for (const warning of certificateWarnings(config, systemClock.now())) log.warn({}, warning);
+}
+
+async function sayHints(config: Config, log: Log): Promise<void> {
+  warnOfCertificates(config, log);
+  for (const warning of addressWarnings(config, networkInterfaces())) log.warn({}, warning);
+  const hint = await selfUpstreamHint(config, () => probePrometheus(systemClock));
+  if (hint !== null) log.warn({}, hint);
+}

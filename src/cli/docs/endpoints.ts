@@ -1,0 +1,50 @@
+/** docs/endpoints.md from the closed table of endpoints. Pure. */
+import {
+  ENDPOINTS,
+  UPSTREAM_KINDS,
+  type Endpoint,
+  type PATH_CLASSES,
+  type UpstreamKind,
+} from '../../request/endpoints.ts';
+import { code, GENERATED, markdownDocument, markdownTable } from './markdown.ts';
+
+const KINDS: Readonly<Record<UpstreamKind, string>> = {
+  prometheus: 'A Prometheus server.',
+  exporter: 'An exporter, such as node_exporter.',
+  any: 'Everything is passed on: every path, every method. Only for upstreams that decide themselves who may do what.',
+};
+
+const CLASSES: Readonly<Record<keyof typeof PATH_CLASSES, string>> = {
+  '@scrape': 'what a scraping Prometheus and a load balancer need',
+  '@query': 'PromQL and metadata, as Grafana asks for them',
+  '@ui': 'the pages of the web interface',
+  '@internals':
+    'what reveals secrets or topology; reached only by an identity that names it, so not at all without `identities`',
+};
+
+export function endpointsDocument(): string {
+  return markdownDocument(
+    GENERATED,
+    '# Endpoints',
+    "The `kind` of an upstream decides which paths and methods exist. What is not listed answers 404, a wrong method 405; `also_allow` of the upstream is the only way to widen it. In a path `*` stands for exactly one segment, a trailing `**` for one or more. Paths are those below the upstream's `path_prefix`.",
+    '## Classes',
+    'An entry of `identities` narrows what it may reach with `paths`: by path, or by one of these names.',
+    markdownTable(
+      ['Name', 'What it is'],
+      Object.entries(CLASSES).map(([name, meaning]) => [code(name), meaning]),
+    ),
+    ...UPSTREAM_KINDS.flatMap((kind) => [`## kind: ${kind}`, KINDS[kind], ...kindTable(ENDPOINTS[kind])]),
+    '## Off unless `also_allow` names them',
+    'Of a Prometheus: `/api/v1/admin/tsdb/*`, `DELETE /api/v1/series`, `/-/quit`, `/-/reload`, `/api/v1/read`, `/api/v1/write`, `/api/v1/otlp/*`, `/debug/*`, and whatever a later version adds.',
+  );
+}
+
+function kindTable(endpoints: readonly Endpoint[]): string[] {
+  if (endpoints.length === 0) return [];
+  const rows = endpoints.map((endpoint) => [
+    code(`@${endpoint.class}`),
+    endpoint.methods.join(', '),
+    code(endpoint.path),
+  ]);
+  return [markdownTable(['Class', 'Methods', 'Path'], rows)];
+}

@@ -1,0 +1,68 @@
+/** docs/metrics.md from the list of metrics. Pure. */
+import { METRICS, NO_LABEL, OTHER_LABEL } from '../../observe/metric-list.ts';
+import { code, GENERATED, markdownDocument, markdownTable } from './markdown.ts';
+
+/** What the labels mean; a test asserts that every label has a row. */
+const LABELS: Readonly<Record<string, string>> = {
+  upstream: `The upstream as configured, without credentials; ${code(NO_LABEL)} when none was chosen.`,
+  code: 'The status code of the answer; `499` when the client left before there was one.',
+  identity:
+    'The name of an entry of `identities`, a configured user, `certificate` or `anonymous`; never what a stranger typed.',
+  reason: 'Why something was refused: see [errors.md](errors.md).',
+  name: 'The file of a certificate, or `inline`.',
+  subject: 'The subject of a CA certificate.',
+  serial: 'The serial number of a certificate, in upper-case hex.',
+  issuer: 'The issuer of a revocation list.',
+  source: 'What is reloaded apart: `config` (the file and all that it names), `certificate`, `client_ca`, `htpasswd`.',
+  hash: 'Twelve hex digits over what is configured, without secrets.',
+  outcome:
+    '`cached` (a remembered right password), `hashed`, `negative_cached` (the same wrong pair again), `queue_full`, `abandoned` (the client left, or the deadline passed), `worker_replaced`.',
+  host: 'A host name in `allow`.',
+  version: 'The version of the gate.',
+  node_version: 'The version of Node.',
+};
+
+const ALERTS = `\`\`\`yaml
+groups:
+  - name: promgate
+    rules:
+      - alert: PromgateCertificateEnds
+        expr: promgate_certificate_not_after_timestamp_seconds - time() < 14 * 86400
+      - alert: PromgateRevocationListEnds
+        expr: promgate_crl_next_update_timestamp_seconds - time() < 2 * 86400
+      - alert: PromgateReloadFailed
+        expr: promgate_config_last_reload_successful == 0
+        for: 5m
+      - alert: PromgateUpstreamDown
+        expr: promgate_upstream_up == 0
+        for: 5m
+      - alert: PromgateBypassable
+        expr: promgate_upstream_bypassable == 1
+      - alert: PromgatePasswordsGuessed
+        expr: rate(promgate_refused_total{reason="credentials_wrong"}[5m]) > 1
+      - alert: PromgateConfigDrift
+        expr: count(count by (hash) (promgate_config_info)) > 1
+        for: 30m
+\`\`\``;
+
+export function metricsDocument(): string {
+  const rows = Object.values(METRICS);
+  const labels = Object.entries(LABELS);
+  return markdownDocument(
+    GENERATED,
+    '# Metrics',
+    'The gate serves its own metrics on `/metrics` of the admin address, and through an upstream with `url: self`. The number of series is bounded by the configuration: what the configuration does not name is counted as ' +
+      `${code(OTHER_LABEL)}. Beside these stand the usual \`process_*\` metrics and a few of \`nodejs_*\`.`,
+    markdownTable(
+      ['Metric', 'Type', 'Labels', 'Meaning'],
+      rows.map(({ name, type, labels: own, help }) => [code(name), type, own.map(code).join(', '), help]),
+    ),
+    '## Labels',
+    markdownTable(
+      ['Label', 'Values'],
+      labels.map(([name, meaning]) => [code(name), meaning]),
+    ),
+    '## Alerts to begin with',
+    ALERTS,
+  );
+}

@@ -1,0 +1,122 @@
+/** The promgate.yml of a first run, and the little that `init` has to know of one that is there. Pure. */
+import { resolve } from 'node:path';
+import { parse } from 'yaml';
+import { parseListenAddress } from '../../formats/listen-address.ts';
+import { DEFAULT_PROMETHEUS } from '../prometheus-probe.ts';
+
+/** What a configuration refers to; file names are absolute. */
+export interface ConfigurationFacts {
+  readonly serverCert: string | null;
+  readonly serverKey: string | null;
+  readonly clientCa: string | null;
+  readonly htpasswd: string | null;
+  /** Whether it has `tls_server_config` at all. */
+  readonly hasTls: boolean;
+  /** The first TCP address; null when there is none. */
+  readonly listen: { readonly host: string | null; readonly port: number } | null;
+  readonly upstreams: readonly { readonly kind: 'prometheus' | 'exporter' | 'any'; readonly prefix: string }[];
+}
+
+/** @param foundPrometheus whether one answers at its default address. */
+export function firstConfiguration(foundPrometheus: boolean): string {
+  const upstreams = foundPrometheus
+    ? `  # The Prometheus that answered when this file was written. Bind it to loopback, so that nobody gets around the
+  # gate: prometheus --web.listen-address=127.0.0.1:9090
+  - url: ${DEFAULT_PROMETHEUS}
+    kind: prometheus
+  # The gate's own metrics, below /promgate/metrics.
+  - url: self
+    kind: exporter
+    path_prefix: /promgate
+`
+    : `  # No Prometheus answered at ${DEFAULT_PROMETHEUS} when this file was written, so the gate serves its own metrics
+  # on /metrics. To guard a Prometheus instead: {url: ${DEFAULT_PROMETHEUS}, kind: prometheus}
+  - url: self
+    kind: exporter
+`;
+  return `# promgate.yml, written by \`promgate init\`. docs/configuration.md has every key with its default.
+# \`promgate check promgate.yml\` tells what is wrong with it; a running gate takes a change over by itself.
+
+# Every address of this host, IPv6 and IPv4.
+listen_addresses: [":9095"]
+
+tls_server_config:
+  # What the gate shows. \`promgate init\` renews it during the last 30 days.
+  cert_file: certs/server.crt
+  key_file: certs/server.key
+  # Whose certificates identify a client.
+  client_ca_file: certs/ca.crt
+
+# Users and hashed passwords; \`promgate passwd .htpasswd add USER\` changes them.
+htpasswd_file: .htpasswd
+
+# What a request must prove: a client certificate or a password. Whatever is offered must be valid.
+# The others are password, certificate, both and none.
+authenticate: either
+
+# Who may open a connection at all; everyone without it. Addresses, CIDRs and host names.
+# allow: [203.0.113.7, master.example.com]
+
+# What is guarded. \`kind\` decides which paths and methods exist.
+upstreams:
+${upstreams}`;
+}
+
+/**
+ * Reads what `init` needs, leniently: the loader of \`check\` and \`run\` judges the file.
+ * @returns null when the text is no YAML map.
+ */
+export function readFacts(text: string, directory: string): ConfigurationFacts | null {
+  const root = asMap(parseYaml(text));
+  if (root === null) return null;
+  const tls = asMap(root['tls_server_config']);
+  const file = (value: unknown): string | null => (typeof value === 'string' ? resolve(directory, value) : null);
+  return {
+    serverCert: file(tls?.['cert_file']),
+    serverKey: file(tls?.['key_file']),
+    clientCa: file(tls?.['client_ca_file']),
+    htpasswd: file(root['htpasswd_file']),
+    hasTls: tls !== null,
+    listen: firstAddress(root['listen_addresses'] ?? [':9095']),
+    upstreams: asList(root['upstreams']).map(upstreamFacts),
+  };
+}
+
+function upstreamFacts(value: unknown): ConfigurationFacts['upstreams'][number] {
+  const upstream = asMap(value) ?? {};
+  const prefix = upstream['path_prefix'];
+  const kind = upstream['kind'] ?? (upstream['url'] === 'self' ? 'exporter' : 'prometheus');
+  return {
+    kind: kind === 'exporter' || kind === 'any' ? kind : 'prometheus',
+    prefix: typeof prefix === 'string' ? prefix.replace(/\/$/, '') : '',
+  };
+}
+
+function firstAddress(value: unknown): ConfigurationFacts['listen'] {
+  for (const text of asList(value)) {
+    const address = typeof text === 'string' ? parseListenAddress(text) : null;
+    if (address?.ok === true && address.value.kind === 'tcp') {
+      const { host, port } = address.value;
+      return { host: host === '0.0.0.0' || host === '::' ? null : host, port };
+    }
+  }
+  return null;
+}
+
+function parseYaml(text: string): unknown {
+  try {
+    return parse(text, { logLevel: 'error' });
+  } catch {
+    return null;
+  }
+}
+
+function asMap(value: unknown): Record<string, unknown> | null {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : null;
+}
+
+function asList(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? value : [];
+}

@@ -1,0 +1,167 @@
+#!/usr/bin/env node
+/** What you type: argv → command → exit code (0 done, 1 failed or problems found, 2 wrong usage). */
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { PromgateError } from '../lib/errors.ts';
+import { printError, processTerminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
+import { VERSION } from './version.ts';
+
+const DEFAULT_FILE = 'promgate.yml';
+
+function collect(value: string, previous: readonly string[]): readonly string[] {
+  return [...previous, value];
+}
+
+function parseCost(text: string): number {
+  if (!/^\d{1,2}$/.test(text)) throw new InvalidArgumentError('expected a whole number from 10 to 16');
+  return Number(text);
+}
+
+function configFile(): Option {
+  return new Option('--config.file <file>', 'the configuration').default(DEFAULT_FILE);
+}
+
+/** Commands are loaded when they are called: `healthcheck` runs every few seconds and must not pay for `run`. */
+function buildProgram(terminal: Terminal, done: (code: number) => void): Command {
+  const program = new Command('promgate')
+    .description('An authenticating TLS reverse proxy in front of Prometheus.')
+    .version(VERSION)
+    .exitOverride()
+    .showHelpAfterError('(promgate --help lists the commands)')
+    .configureOutput({
+      writeOut: (text) => {
+        terminal.out(text.trimEnd());
+      },
+      writeErr: (text) => {
+        terminal.err(text.trimEnd());
+      },
+      outputError: (text, write) => {
+        write(`promgate: ${text}`);
+      },
+    });
+
+  program
+    .command('init')
+    .description('write what is missing for a first run; change nothing that is there')
+    .argument('[directory]', 'where', '.')
+    .option('--renew', 'issue the own certificates anew, for example after the host changed its addresses')
+    .action(async (directory: string, options: { renew?: boolean }) => {
+      const { initCommand } = await import('./commands/init.ts');
+      done(await initCommand({ directory, renew: options.renew === true }, terminal));
+    });
+
+  program
+    .command('run', { isDefault: false })
+    .description('serve')
+    .addOption(configFile())
+    .option('--web.listen-address <address>', 'replaces listen_addresses; may be given several times', collect, [])
+    .addOption(new Option('--log.level <level>').choices(['debug', 'info', 'warn', 'error']).default('info'))
+    .addOption(new Option('--log.format <format>').choices(['json', 'logfmt']).default('logfmt'))
+    .action(async (options: Record<string, unknown>) => {
+      const { runCommand } = await import('./commands/run.ts');
+      done(
+        await runCommand(
+          {
+            configFile: options['config.file'] as string,
+            listenAddresses: options['web.listenAddress'] as readonly string[],
+            logLevel: options['log.level'] as 'debug' | 'info' | 'warn' | 'error',
+            logFormat: options['log.format'] as 'json' | 'logfmt',
+          },
+          terminal,
+        ),
+      );
+    });
+
+  program
+    .command('check')
+    .description('say every problem of configuration files, as run would')
+    .argument('<files...>')
+    .action(async (files: string[]) => {
+      const { checkCommand } = await import('./commands/check.ts');
+      done(await checkCommand(files, terminal));
+    });
+
+  program
+    .command('reload')
+    .description('make the running gate read its configuration again, and wait for the result')
+    .addOption(configFile())
+    .action(async (options: Record<string, string>) => {
+      const { reloadCommand } = await import('./commands/reload.ts');
+      done(await reloadCommand({ configFile: options['config.file'] ?? DEFAULT_FILE }, terminal));
+    });
+
+  program
+    .command('passwd')
+    .description('add, verify or remove a user of an htpasswd file; the password is never an argument')
+    .argument('<file>')
+    .addArgument(program.createArgument('<action>').choices(['add', 'verify', 'remove']))
+    .argument('<user>')
+    .option('--keep-old', 'add: keep the old password valid beside the new one')
+    .option('--cost <n>', 'add: bcrypt cost', parseCost)
+    .action(async (file: string, action: 'add' | 'verify' | 'remove', user: string, options: PasswdFlags) => {
+      const { passwdCommand } = await import('./commands/passwd.ts');
+      done(await passwdCommand({ file, action, user, ...options }, terminal));
+    });
+
+  const lockouts = program
+    .command('lockouts')
+    .description('list who is locked out, or lift it')
+    .addOption(configFile())
+    .action(async (options: Record<string, string>) => {
+      const { lockoutsCommand } = await import('./commands/lockouts.ts');
+      done(await lockoutsCommand({ configFile: options['config.file'] ?? DEFAULT_FILE, clear: null }, terminal));
+    });
+  lockouts
+    .command('clear')
+    .description('lift the lockouts of one address')
+    .argument('<address>')
+    .action(async (address: string) => {
+      const { lockoutsCommand } = await import('./commands/lockouts.ts');
+      const file = lockouts.opts<Record<string, string>>()['config.file'] ?? DEFAULT_FILE;
+      done(await lockoutsCommand({ configFile: file, clear: address }, terminal));
+    });
+
+  program
+    .command('healthcheck')
+    .description('exit 0 when the running gate is ready')
+    .addOption(configFile())
+    .action(async (options: Record<string, string>) => {
+      const { healthcheckCommand } = await import('./commands/healthcheck.ts');
+      done(await healthcheckCommand({ configFile: options['config.file'] ?? DEFAULT_FILE }, terminal));
+    });
+
+  return program;
+}
+
+interface PasswdFlags {
+  keepOld?: boolean;
+  cost?: number;
+}
+
+/** @param argv the arguments without node and the script. Never exits by itself. */
+export async function main(argv: readonly string[], terminal: Terminal = processTerminal()): Promise<number> {
+  let exitCode = 0;
+  const program = buildProgram(terminal, (code) => {
+    exitCode = code;
+  });
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    if (error instanceof PromgateError) {
+      printError(terminal, error.message, error.hint);
+      return error.code === 'USAGE' ? 2 : 1;
+    }
+    throw error;
+  }
+}
+
+function isEntryPoint(): boolean {
+  const script = process.argv[1];
+  return script !== undefined && realpathSync(script) === fileURLToPath(import.meta.url);
+}
+
+if (isEntryPoint()) process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,140 @@
+/** The group `certificate`: the gate's own certificates and private keys. No message holds anything of a key. */
+import { keyMatches, parseCertificates } from '../formats/x509.ts';
+import type { CertificateInfo } from '../formats/x509.ts';
+import type { DocumentPath, Problem } from '../lib/problem.ts';
+import type { KeyPair } from './config.ts';
+import { modeProblem } from './files.ts';
+import type { FileText, OperatorFiles } from './files.ts';
+import { findings, formatTime, groupResult, take } from './groups.ts';
+import type { Findings, GroupResult } from './groups.ts';
+import type { RawTls } from './schema.ts';
+
+export interface PairSource {
+  readonly certFile: string | undefined;
+  readonly keyFile: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  readonly at: DocumentPath;
+}
+
+/** Whether a tls_server_config switches TLS on: as in the toolkit, one that only sets versions does not. */
+export function isTlsOn(tls: RawTls | undefined): tls is RawTls {
+  if (tls === undefined) return false;
+  const { cert, key, client_ca, cert_file, key_file, client_ca_file } = tls;
+  if ([cert, key, client_ca, cert_file, key_file, client_ca_file].some((value) => (value ?? '') !== '')) return true;
+  return (
+    tls.client_auth_type !== undefined || tls.additional_certificates.length > 0 || tls.client_crl_files.length > 0
+  );
+}
+
+/** Reads every pair of certificate and key, the default one first. */
+export async function readCertificates(
+  tls: RawTls,
+  files: OperatorFiles,
+  now: number,
+): Promise<GroupResult<readonly KeyPair[]>> {
+  const found = findings();
+  const at = ['tls_server_config'];
+  const { cert, key, cert_file: certFile, key_file: keyFile } = tls;
+  const sources: PairSource[] = [
+    { certFile: blank(certFile), keyFile: blank(keyFile), cert: blank(cert), key: blank(key), at },
+  ];
+  for (const [index, pair] of tls.additional_certificates.entries()) {
+    sources.push({
+      certFile: pair.cert_file,
+      keyFile: pair.key_file,
+      cert: undefined,
+      key: undefined,
+      at: ['tls_server_config', 'additional_certificates', index],
+    });
+  }
+  const pairs: KeyPair[] = [];
+  for (const source of sources) {
+    const pair = await readPair(source, files, now, found);
+    if (pair !== null) pairs.push(pair);
+  }
+  return groupResult(found, pairs);
+}
+
+function blank(value: string | undefined): string | undefined {
+  return value === '' ? undefined : value;
+}
+
+interface Part {
+  readonly text: string;
+  readonly file: FileText | null;
+  readonly path: DocumentPath;
+}
+
+/** A file wins over the inline text, as in the toolkit. */
+async function readPart(
+  { at, ...source }: PairSource,
+  kind: 'cert' | 'key',
+  files: OperatorFiles,
+  found: Findings,
+): Promise<Part | null> {
+  const written = kind === 'cert' ? source.certFile : source.keyFile;
+  const inline = source[kind];
+  if (written !== undefined) {
+    const path = [...at, `${kind}_file`];
+    if (inline !== undefined) {
+      const message = `${kind} has no effect beside ${kind}_file`;
+      found.problems.push({ severity: 'warning', message, path: [...at, kind], at: 'key' });
+    }
+    const file = await files.read(written, { path, source: 'certificate' });
+    if (file.ok) return { text: file.text, file, path };
+    found.problems.push(file.problem);
+    return null;
+  }
+  if (inline !== undefined) return { text: inline, file: null, path: [...at, kind] };
+  const message = `missing one of ${kind} or ${kind}_file`;
+  found.problems.push({ severity: 'error', message, path: [...at, `${kind}_file`], at: 'map' });
+  return null;
+}
+
+async function readPair(
+  source: PairSource,
+  files: OperatorFiles,
+  now: number,
+  found: Findings,
+): Promise<KeyPair | null> {
+  const cert = await readPart(source, 'cert', files, found);
+  const key = await readPart(source, 'key', files, found);
+  if (cert === null || key === null) return null;
+  const open = key.file === null ? null : modeProblem(key.file, key.path, 'owner');
+  if (open !== null) found.problems.push(open);
+  const chain = take(parseCertificates(cert.text), found, cert.path, cert.file);
+  const match = chain === null ? null : take(keyMatches(cert.text, key.text), found, key.path, key.file);
+  const leaf = chain?.[0];
+  if (leaf === undefined || match === null) {
+    found.settling = true;
+    return null;
+  }
+  found.problems.push(...validityProblems(leaf, now, cert.path, 'the certificate'));
+  return {
+    cert: (chain ?? []).map(({ pem }) => pem).join(''),
+    key: key.text,
+    name: cert.file?.name ?? 'inline',
+    names: [...leaf.sans.dns, ...leaf.sans.ip].map((name) => name.toLowerCase()),
+    notBefore: leaf.notBefore,
+    notAfter: leaf.notAfter,
+    serial: leaf.serial,
+    issuer: leaf.issuer,
+    keyType: match.keyType,
+  };
+}
+
+/** Warnings for a certificate that is not valid now: it does not keep the gate from starting, clients will refuse it. */
+export function validityProblems(
+  { notBefore, notAfter }: Pick<CertificateInfo, 'notBefore' | 'notAfter'>,
+  now: number,
+  path: DocumentPath,
+  what: string,
+): Problem[] {
+  if (now > notAfter) return [{ severity: 'warning', message: `${what} expired at ${formatTime(notAfter)}`, path }];
+  if (now < notBefore) {
+    const hint = 'is the clock of this machine right?';
+    return [{ severity: 'warning', message: `${what} is not valid before ${formatTime(notBefore)}`, hint, path }];
+  }
+  return [];
+}

@@ -1,0 +1,141 @@
+/**
+ * The group `client_ca`: the CAs that clients are verified against, and their revocation lists. Node takes a CA file
+ * without a certificate in silence and then admits nobody: everything is parsed here first.
+ */
+import { parseCrls } from '../formats/crl.ts';
+import type { Crl } from '../formats/crl.ts';
+import { parseCertificates } from '../formats/x509.ts';
+import type { CertificateInfo } from '../formats/x509.ts';
+import type { DocumentPath } from '../lib/problem.ts';
+import { validityProblems } from './certificates.ts';
+import type { FileText, OperatorFiles } from './files.ts';
+import { findings, formatTime, groupResult, take } from './groups.ts';
+import type { Findings, GroupResult } from './groups.ts';
+import type { RawTls } from './schema.ts';
+
+export interface ClientTrustFiles {
+  readonly ca: readonly CertificateInfo[];
+  readonly crls: readonly Crl[];
+}
+
+export interface TrustReading {
+  readonly files: OperatorFiles;
+  readonly now: number;
+  /** The lists in force: one with a lower number than these is an old one, put back by mistake or on purpose. */
+  readonly inForce: readonly Crl[];
+}
+
+/** Reads CA and CRL files. Without a CA the lists are empty; whether one is needed is decided in rules/. */
+export async function readClientTrust(tls: RawTls, reading: TrustReading): Promise<GroupResult<ClientTrustFiles>> {
+  const found = findings();
+  const ca = await readCa(tls, reading, found);
+  const crls: Crl[] = [];
+  for (const [index, written] of tls.client_crl_files.entries()) {
+    const path = ['tls_server_config', 'client_crl_files', index];
+    const file = await reading.files.read(written, { path, source: 'client_ca' });
+    if (!file.ok) {
+      found.problems.push(file.problem);
+      continue;
+    }
+    for (const crl of take(parseCrls(file.text), found, path, file) ?? []) {
+      crls.push(crl);
+      judgeCrl(crl, ca ?? [], reading, found, path, file);
+    }
+  }
+  if (ca !== null && crls.length > 0) warnOfMissingCrls(ca, crls, found);
+  return groupResult(found, { ca: ca ?? [], crls });
+}
+
+async function readCa(tls: RawTls, { files, now }: TrustReading, found: Findings): Promise<CertificateInfo[] | null> {
+  const written = tls.client_ca_file ?? '';
+  const inline = tls.client_ca ?? '';
+  const path: DocumentPath = ['tls_server_config', written === '' ? 'client_ca' : 'client_ca_file'];
+  let text = inline;
+  let file: FileText | null = null;
+  if (written !== '') {
+    if (inline !== '') {
+      const message = 'client_ca has no effect beside client_ca_file';
+      found.problems.push({ severity: 'warning', message, path: ['tls_server_config', 'client_ca'], at: 'key' });
+    }
+    const result = await files.read(written, { path, source: 'client_ca' });
+    if (!result.ok) {
+      found.problems.push(result.problem);
+      return null;
+    }
+    file = result;
+    text = result.text;
+  }
+  if (text === '') {
+    if (written === '') return [];
+    found.problems.push({
+      severity: 'error',
+      message: `${JSON.stringify(written)} is empty, expected PEM certificates`,
+      path,
+    });
+    return null;
+  }
+  const ca = take(parseCertificates(text), found, path, file);
+  for (const certificate of ca ?? []) {
+    const what = `the CA certificate ${JSON.stringify(certificate.subject)}`;
+    found.problems.push(...validityProblems(certificate, now, path, what));
+    if (!certificate.isCa) {
+      const hint = 'it is trusted for itself alone, no certificate that it signed is accepted';
+      found.problems.push({
+        severity: 'warning',
+        message: `${what.replace('CA ', '')} is not that of a CA`,
+        hint,
+        path,
+      });
+    }
+  }
+  return ca;
+}
+
+function judgeCrl(
+  crl: Crl,
+  ca: readonly CertificateInfo[],
+  { now, inForce: lists }: TrustReading,
+  found: Findings,
+  path: DocumentPath,
+  { name }: FileText,
+): void {
+  const what = `${JSON.stringify(name)}: the CRL of ${JSON.stringify(crl.issuer)}`;
+  if (ca.length > 0 && !ca.some(({ subjectKey }) => subjectKey === crl.issuerKey)) {
+    const hint = 'OpenSSL looks for a list by the name of the CA that issued it';
+    found.problems.push({ severity: 'error', message: `${what} is from none of the client CAs`, hint, path });
+  }
+  if (crl.nextUpdate !== null && crl.nextUpdate < now) {
+    const message = `${what} expired at ${formatTime(crl.nextUpdate)}`;
+    const hint = 'every client certificate of this CA is refused until there is a new list';
+    found.problems.push({ severity: 'warning', message, hint, path });
+  }
+  const inForce = highestNumber(lists, crl.issuerKey);
+  if (inForce !== null && (crl.number === null || crl.number < inForce)) {
+    const number = crl.number === null ? 'no number' : `number ${String(crl.number)}`;
+    const message = `${what} has ${number}, older than number ${String(inForce)} in force`;
+    found.problems.push({ severity: 'error', message, hint: 'to go back on purpose, restart the gate', path });
+  }
+}
+
+function highestNumber(crls: readonly Crl[], issuerKey: string): bigint | null {
+  let highest: bigint | null = null;
+  for (const crl of crls) {
+    if (crl.issuerKey === issuerKey && crl.number !== null && (highest === null || crl.number > highest)) {
+      highest = crl.number;
+    }
+  }
+  return highest;
+}
+
+/** With one list OpenSSL wants one of every CA in the chain, and refuses the clients of the others. */
+function warnOfMissingCrls(ca: readonly CertificateInfo[], crls: readonly Crl[], found: Findings): void {
+  for (const { isCa, subject, subjectKey } of ca) {
+    if (!isCa || crls.some(({ issuerKey }) => issuerKey === subjectKey)) continue;
+    found.problems.push({
+      severity: 'warning',
+      message: `there is no CRL of ${JSON.stringify(subject)}: its client certificates will all be refused`,
+      hint: 'with client_crl_files every CA needs a list, an empty one will do',
+      path: ['tls_server_config', 'client_crl_files'],
+    });
+  }
+}

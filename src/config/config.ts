@@ -1,0 +1,225 @@
+/**
+ * What runs: every value parsed, every file read, every default filled in. Readonly; unions instead of optional flags.
+ * Types only. The text is in parse.ts, what the user wrote in schema.ts.
+ */
+import type { EndpointClass, UpstreamKind } from '../request/endpoints.ts';
+import type { AddressSet } from '../formats/address-set.ts';
+import type { HtpasswdHash } from '../formats/htpasswd.ts';
+import type { Crl } from '../formats/crl.ts';
+import type { ListenAddress } from '../formats/listen-address.ts';
+import type { PathPattern } from '../formats/path-pattern.ts';
+
+/** What reloads apart from the others. `config` is the YAML with all its files. */
+export const CONFIG_SOURCES = ['config', 'certificate', 'client_ca', 'htpasswd'] as const;
+export type ConfigSource = (typeof CONFIG_SOURCES)[number];
+
+export type ClientAuthType =
+  | 'NoClientCert'
+  | 'RequestClientCert'
+  | 'RequireAnyClientCert'
+  | 'VerifyClientCertIfGiven'
+  | 'RequireAndVerifyClientCert';
+
+export type Authenticate = 'password' | 'certificate' | 'either' | 'both' | 'none';
+
+export type { ListenAddress } from '../formats/listen-address.ts';
+
+export interface KeyPair {
+  /** PEM: leaf first, then intermediates. */
+  readonly cert: string;
+  readonly key: string;
+  /** Where they came from, for messages and metrics; `inline` for `cert`/`key` in the YAML. */
+  readonly name: string;
+  /** DNS names and IP addresses of the leaf, lower case. */
+  readonly names: readonly string[];
+  readonly notBefore: number;
+  readonly notAfter: number;
+  readonly serial: string;
+  readonly issuer: string;
+  readonly keyType: string;
+}
+
+/** Whom TLS clients are verified against. One generation counter for everything in it: `generation`. */
+export interface ClientTrust {
+  readonly type: ClientAuthType;
+  /** PEM certificates; empty when clients are not verified. */
+  readonly ca: readonly string[];
+  /** SHA-256 fingerprints (upper-case hex, no colons) of `ca`. */
+  readonly caFingerprints: ReadonlySet<string>;
+  readonly crls: readonly Crl[];
+  readonly allowedSans: readonly string[];
+}
+
+export interface TlsSettings {
+  readonly minVersion: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
+  readonly maxVersion: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3';
+  /** OpenSSL names for TLS ≤ 1.2, in order; null: Node's defaults. */
+  readonly ciphers: readonly string[] | null;
+  /** OpenSSL group names; null: defaults. */
+  readonly curves: readonly string[] | null;
+  readonly preferServerCiphers: boolean;
+}
+
+export interface Tls {
+  readonly settings: TlsSettings;
+  /** The first is the default; the others are chosen by SNI. */
+  readonly certificates: readonly KeyPair[];
+  readonly trust: ClientTrust;
+}
+
+/** One accepted password of a user: `id` identifies the line (a change of it lifts lockouts and empties the cache). */
+export interface UserLine {
+  readonly id: string;
+  readonly hash: HtpasswdHash;
+}
+
+export type Users = ReadonlyMap<string, readonly UserLine[]>;
+
+export interface Exempt {
+  readonly paths: ReadonlySet<string>;
+  readonly from: AddressSet;
+}
+
+export interface Access {
+  /** null: everyone. */
+  readonly allow: AddressSet | null;
+  /** Host names in `allow`; resolved at run time (accept/host-names.ts). */
+  readonly allowHosts: readonly string[];
+  readonly deny: AddressSet;
+  readonly trustedProxies: AddressSet;
+}
+
+export interface Lockout {
+  readonly attempts: number;
+  readonly windowMs: number;
+  readonly durationMs: number;
+  /** Distinct wrong credentials of one address within the window, over all user names. */
+  readonly attemptsPerAddress: number;
+  readonly exempt: AddressSet;
+}
+
+export interface Hashing {
+  readonly workers: number;
+  readonly queue: number;
+  readonly queuePerAddress: number;
+  readonly deadlineMs: number;
+}
+
+export interface Limits {
+  readonly connections: number;
+  readonly connectionsPerAddress: number;
+  readonly handshakeTimeoutMs: number;
+  readonly headerTimeoutMs: number;
+  readonly sendTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly idleTimeoutUnauthenticatedMs: number;
+  /** null: connections do not age. */
+  readonly maxConnectionAgeMs: number | null;
+}
+
+export interface RateLimit {
+  /** One token every so many milliseconds. */
+  readonly intervalMs: number;
+  readonly burst: number;
+}
+
+export interface EndpointGrant {
+  readonly path: PathPattern;
+  /** Empty: every method. */
+  readonly methods: readonly string[];
+}
+
+export type UpstreamAddress =
+  | { readonly kind: 'http' | 'https'; readonly origin: string; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly socketPath: string }
+  | { readonly kind: 'self' };
+
+export type UpstreamAuthorization =
+  | { readonly kind: 'none' }
+  /** The whole value of the Authorization header; never logged. */
+  | { readonly kind: 'header'; readonly value: string };
+
+export interface UpstreamTls {
+  /** PEM certificates of the CA; null: the system's roots. */
+  readonly ca: readonly string[] | null;
+  readonly clientCertificate: { readonly cert: string; readonly key: string } | null;
+  readonly serverName: string | null;
+}
+
+export interface Upstream {
+  /** As configured, without credentials: the label in metrics and logs. */
+  readonly name: string;
+  readonly address: UpstreamAddress;
+  readonly kind: UpstreamKind;
+  /** `/` or `/a/b`, never with a trailing slash otherwise. */
+  readonly pathPrefix: string;
+  readonly stripPrefix: boolean;
+  /** A base path of `url`, put before the path; empty or `/a`. */
+  readonly basePath: string;
+  readonly alsoAllow: readonly EndpointGrant[];
+  readonly authorization: UpstreamAuthorization;
+  readonly tls: UpstreamTls;
+  readonly maxConnections: number;
+  readonly maxQueue: number;
+  readonly queueTimeoutMs: number;
+  readonly connectTimeoutMs: number;
+  /** Time to the response headers. */
+  readonly responseTimeoutMs: number;
+  /** Longest silence within a body; does not apply to server-sent events. */
+  readonly bodyTimeoutMs: number;
+  readonly requestBodyLimit: number;
+}
+
+/** How an identity names a certificate. */
+export type CertificateMatcher =
+  | { readonly by: 'dns' | 'email' | 'uri' | 'ip'; readonly value: string; readonly wildcard: boolean }
+  | { readonly by: 'cn'; readonly value: string };
+
+export interface IdentityRule {
+  readonly name: string;
+  readonly passwordUsers: readonly string[];
+  readonly certificates: readonly CertificateMatcher[];
+  /** null: from everywhere. */
+  readonly allowFrom: AddressSet | null;
+  /** null: everything that the kind table has, `@internals` excepted. */
+  readonly paths: { readonly patterns: readonly PathPattern[]; readonly classes: ReadonlySet<EndpointClass> } | null;
+}
+
+export type AdminAddress = ListenAddress | { readonly kind: 'off' };
+
+export interface Admin {
+  readonly address: AdminAddress;
+  /** Host names (beside IP literals and localhost) to which the admin listener answers. */
+  readonly hosts: ReadonlySet<string>;
+}
+
+export interface Config {
+  readonly file: string;
+  /** 1 for the first, one more for each that came to run. */
+  readonly generation: number;
+  /** The first 12 hex digits of a SHA-256 over what was configured, secrets and private keys left out. */
+  readonly hash: string;
+  readonly listen: readonly ListenAddress[];
+  readonly http2: boolean;
+  /** null: plain HTTP. */
+  readonly tls: Tls | null;
+  readonly authenticate: Authenticate;
+  readonly users: Users;
+  readonly access: Access;
+  readonly exempt: readonly Exempt[];
+  readonly lockout: Lockout;
+  readonly hashing: Hashing;
+  readonly limits: Limits;
+  readonly rateLimit: RateLimit | null;
+  readonly upstreams: readonly Upstream[];
+  /** null: every authenticated identity may do what `kind` allows. */
+  readonly identities: readonly IdentityRule[] | null;
+  /** `http_server_config.headers`, lower-case names; on every answer. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly admin: Admin;
+  readonly accessLog: boolean;
+  readonly drainTimeoutMs: number;
+  readonly shutdownDelayMs: number;
+  /** Every file that was read, absolute, with the group to which it belongs: what to watch. */
+  readonly files: readonly { readonly path: string; readonly source: ConfigSource }[];
+}

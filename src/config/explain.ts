@@ -1,0 +1,130 @@
+/**
+ * Problems → what a person reads: `file:line:col: error: sentence`, the line, a caret, a hint. Nothing that secretRanges
+ * names is printed, and nothing that a terminal would act on.
+ */
+import type { Problem } from '../lib/problem.ts';
+import { maskSentence, secretRanges } from './mask.ts';
+import { rangeAt } from './place.ts';
+import type { Range } from './place.ts';
+import { LARGEST_YAML, readYaml } from './yaml-text.ts';
+import type { YamlText } from './yaml-text.ts';
+
+const MASK = '********';
+/** More than that nobody reads; the rest is counted. */
+const MOST = 200;
+const WIDEST = 120;
+
+interface Placed {
+  readonly problem: Problem;
+  readonly range: Range | null;
+}
+
+/**
+ * Renders every problem, sorted by its place in the configuration file.
+ * @param file the configuration file's name, as the operator gave it.
+ * @param text its text; empty when it could not be read.
+ */
+export function renderProblems(problems: readonly Problem[], file: string, text: string): string {
+  const shown = text.length > LARGEST_YAML ? '' : text;
+  const yaml = readYaml(shown);
+  const secrets = secretRanges(shown, yaml.document);
+  const placed = problems
+    .map((problem) => ({ problem, range: place(problem, yaml) }))
+    .sort((a, b) => (a.range?.[0] ?? -1) - (b.range?.[0] ?? -1) || (a.problem.line ?? 0) - (b.problem.line ?? 0));
+  const blocks = placed.slice(0, MOST).map((one) => renderOne(one, file, shown, yaml, secrets));
+  if (placed.length > MOST) blocks.push(`${clean(file)}: error: and ${String(placed.length - MOST)} more problems`);
+  return blocks.join('\n');
+}
+
+function place({ path, at, file, line, column }: Problem, yaml: YamlText): Range | null {
+  if (path !== undefined && yaml.document !== null) return rangeAt(yaml.document, path, at ?? 'value');
+  if (file !== undefined || line === undefined) return null;
+  const start = (yaml.lines.lineStarts[line - 1] ?? 0) + (column ?? 1) - 1;
+  const fault = yaml.faults.find(({ range }) => range[0] === start);
+  return fault?.range ?? [start, start + 1];
+}
+
+function renderOne(one: Placed, file: string, text: string, yaml: YamlText, secrets: readonly Range[]): string {
+  const { problem, range } = one;
+  const hint = problem.hint === undefined ? [] : [`   hint: ${say(problem.hint)}`];
+  const sentence = `${problem.severity}: ${say(problem.message)}`;
+  if (problem.file !== undefined) {
+    const line = problem.line === undefined ? '' : `:${String(problem.line)}`;
+    const column = problem.line === undefined || problem.column === undefined ? '' : `:${String(problem.column)}`;
+    return [`${clean(problem.file)}${line}${column}: ${sentence}`, ...hint].join('\n');
+  }
+  if (range === null || text === '') return [`${clean(file)}: ${sentence}`, ...hint].join('\n');
+  const { line, col } = yaml.lines.linePos(Math.min(range[0], text.length));
+  const number = String(Math.max(line, 1)).padStart(5);
+  const { source, caret } = drawLine(text, range, secrets);
+  return [
+    `${clean(file)}:${String(Math.max(line, 1))}:${String(Math.max(col, 1))}: ${sentence}`,
+    `${number} | ${source}`.trimEnd(),
+    `      | ${caret}`,
+    ...hint,
+  ].join('\n');
+}
+
+/** The line in which a range begins, masked and cut, and the caret line under it. */
+function drawLine(text: string, range: Range, secrets: readonly Range[]): { source: string; caret: string } {
+  const start = text.lastIndexOf('\n', range[0] - 1) + 1;
+  const newline = text.indexOf('\n', start);
+  const end = newline === -1 ? text.length : newline;
+  const hidden = clipped(secrets, start, end);
+  let source = '';
+  let at = start;
+  for (const [from, to] of hidden) {
+    source += text.slice(at, from) + MASK;
+    at = to;
+  }
+  source += text.slice(at, end);
+  const from = column(range[0], 'start', start, hidden);
+  const to = column(Math.min(range[1], end), 'end', start, hidden);
+  return cut(clean(source), from, Math.max(to - from, 1));
+}
+
+/** The secret parts of one line; what touches becomes one, so that not even the length shows. */
+function clipped(secrets: readonly Range[], start: number, end: number): Range[] {
+  const hidden: Range[] = [];
+  for (const [a, b] of secrets) {
+    const [from, to] = [Math.max(a, start), Math.min(b, end)];
+    if (from >= to) continue;
+    const last = hidden.at(-1);
+    if (last !== undefined && from <= last[1]) hidden[hidden.length - 1] = [last[0], Math.max(last[1], to)];
+    else hidden.push([from, to]);
+  }
+  return hidden;
+}
+
+/** Where an offset of the text is in the masked line. */
+function column(offset: number, edge: 'start' | 'end', start: number, hidden: readonly Range[]): number {
+  let shift = 0;
+  for (const [from, to] of hidden) {
+    if (offset >= to) shift += MASK.length - (to - from);
+    else if (offset > from) return from - start + shift + (edge === 'end' ? MASK.length : 0);
+  }
+  return offset - start + shift;
+}
+
+/** Cuts a long line around its caret. */
+function cut(line: string, from: number, width: number): { source: string; caret: string } {
+  const skip = line.length > WIDEST && from + width > WIDEST ? Math.max(from - WIDEST / 4, 0) : 0;
+  const head = skip > 0 ? '…' : '';
+  const tail = line.length - skip > WIDEST ? '…' : '';
+  const room = Math.max(Math.min(width, WIDEST - (from - skip)), 1);
+  return {
+    source: `${head}${line.slice(skip, skip + WIDEST)}${tail}`,
+    caret: ' '.repeat(from - skip + head.length) + '^'.repeat(room),
+  };
+}
+
+function say(sentence: string): string {
+  return clean(maskSentence(sentence, MASK));
+}
+
+/** One character for one: control, format and separator characters (also those that turn the text around) become `?`. */
+function clean(line: string): string {
+  return line
+    .replace(/\t/g, ' ')
+    .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (character) => '?'.repeat(character.length));
+}

@@ -1,0 +1,119 @@
+/** The contents of the operator's files, by the groups in which they reload, and the reading of one group. */
+import type { Problem } from '../lib/problem.ts';
+import { readCertificates } from './certificates.ts';
+import { readClientTrust } from './client-trust.ts';
+import type { ClientTrustFiles } from './client-trust.ts';
+import type { ConfigSource, KeyPair, Users } from './config.ts';
+import type { Crl } from '../formats/crl.ts';
+import type { OperatorFiles } from './files.ts';
+import type { GroupResult } from './groups.ts';
+import { isError } from './parse.ts';
+import { deriveAuthentication } from './rules/authentication.ts';
+import type { Raw } from './schema.ts';
+import { readUpstreamFiles } from './upstream-files.ts';
+import type { UpstreamFiles } from './upstream-files.ts';
+import { readUsers } from './users.ts';
+
+export interface Groups {
+  readonly certificates: readonly KeyPair[];
+  readonly trust: ClientTrustFiles;
+  readonly users: Users;
+  readonly upstreams: readonly UpstreamFiles[];
+}
+
+export interface GroupReading {
+  readonly raw: Raw;
+  readonly files: OperatorFiles;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** The revocation lists in force. */
+  readonly crlsInForce: readonly Crl[];
+}
+
+const GROUP_OF = {
+  certificate: 'certificates',
+  client_ca: 'trust',
+  htpasswd: 'users',
+  config: 'upstreams',
+} as const satisfies Record<ConfigSource, keyof Groups>;
+
+/** Every group: what was read of each, null for one that failed. */
+export interface AllGroups {
+  readonly values: { readonly [K in keyof Groups]: Groups[K] | null };
+  readonly problems: readonly Problem[];
+  readonly readings: readonly GroupResult<unknown>[];
+}
+
+export async function readAllGroups(reading: GroupReading): Promise<AllGroups> {
+  const certificates = await certificatesOf(reading);
+  const trust = await trustOf(reading);
+  const users = await readUsers(reading.raw, reading.files);
+  const upstreams = await readUpstreamFiles(reading.raw.upstreams, reading.files, reading.now);
+  const readings = [certificates, trust, users, upstreams];
+  return {
+    values: {
+      certificates: valueOf(certificates),
+      trust: valueOf(trust),
+      users: valueOf(users),
+      upstreams: valueOf(upstreams),
+    },
+    problems: readings.flatMap(({ problems }) => problems),
+    readings,
+  };
+}
+
+/** Reads one group; for `config` these are the files of the upstreams. */
+export async function readGroup(source: ConfigSource, reading: GroupReading): Promise<GroupResult<Partial<Groups>>> {
+  const result = await readSource(source, reading);
+  return result.ok ? { ...result, value: { [GROUP_OF[source]]: result.value } } : result;
+}
+
+function readSource(source: ConfigSource, reading: GroupReading): Promise<GroupResult<Groups[keyof Groups]>> {
+  switch (source) {
+    case 'certificate':
+      return certificatesOf(reading);
+    case 'client_ca':
+      return trustOf(reading);
+    case 'htpasswd':
+      return readUsers(reading.raw, reading.files);
+    case 'config':
+      return readUpstreamFiles(reading.raw.upstreams, reading.files, reading.now);
+  }
+}
+
+async function certificatesOf({ raw, files, now }: GroupReading): Promise<GroupResult<readonly KeyPair[]>> {
+  const { tls_server_config: tls } = raw;
+  if (tls === undefined || !deriveAuthentication(raw).hasTls) return { ok: true, value: [], problems: [] };
+  return readCertificates(tls, files, now);
+}
+
+async function trustOf({ raw, files, now, crlsInForce }: GroupReading): Promise<GroupResult<ClientTrustFiles>> {
+  const { tls_server_config: tls } = raw;
+  if (tls === undefined) return { ok: true, value: { ca: [], crls: [] }, problems: [] };
+  return readClientTrust(tls, { files, now, inForce: crlsInForce });
+}
+
+function valueOf<T>(result: GroupResult<T>): T | null {
+  return result.ok ? result.value : null;
+}
+
+/** Whether another look soon may help: files do not fit each other, and nothing else is wrong. */
+export function isSettling(readings: readonly GroupResult<unknown>[], problems: readonly Problem[]): boolean {
+  const failed = readings.filter((reading) => !reading.ok);
+  const own = failed.reduce((count, reading) => count + reading.problems.filter(isError).length, 0);
+  return failed.length > 0 && failed.every((reading) => reading.settling) && own === problems.filter(isError).length;
+}
+
+/** Two of the same contents have the same digest. It holds secrets: for comparison in memory only. */
+export function groupDigest(groups: Groups, source: ConfigSource): string {
+  switch (source) {
+    case 'certificate':
+      return JSON.stringify(groups.certificates.map(({ cert, key }) => [cert, key]));
+    case 'client_ca':
+      return JSON.stringify([groups.trust.ca, groups.trust.crls].map((all) => all.map(({ pem }) => pem)));
+    case 'htpasswd':
+      return JSON.stringify([...groups.users].map(([user, lines]) => [user, lines.map(({ id }) => id)]));
+    case 'config':
+      return JSON.stringify(groups.upstreams);
+  }
+}

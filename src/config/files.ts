@@ -1,0 +1,136 @@
+/**
+ * Reads the files that the operator owns: regular ones, bounded, once per load. A pipe or a device never blocks it. It
+ * remembers every name it was asked for, found or not: those are the files to watch.
+ */
+import { createHash } from 'node:crypto';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import type { DocumentPath, Problem } from '../lib/problem.ts';
+import type { ConfigSource } from './config.ts';
+
+export const LARGEST_FILE = 16 * 1024 * 1024;
+
+export interface FileText {
+  readonly text: string;
+  /** Permission bits. */
+  readonly mode: number;
+  /** As it is named in messages: relative names are relative to the configuration file. */
+  readonly name: string;
+}
+
+export type FileResult = ({ readonly ok: true } & FileText) | { readonly ok: false; readonly problem: Problem };
+
+export interface WatchedFile {
+  /** Absolute. */
+  readonly path: string;
+  readonly source: ConfigSource;
+  /** Of what was read: a watcher that starts later knows by it whether the file has changed since. */
+  readonly digest: string;
+}
+
+/** Where a file name stands in the YAML, and to which group the file belongs. */
+export interface FileUse {
+  readonly path: DocumentPath;
+  readonly source: ConfigSource;
+}
+
+export interface OperatorFiles {
+  /** Reads a file named in the configuration. */
+  read(written: string, use: FileUse): Promise<FileResult>;
+  /** Every file that was asked for, absolute. */
+  used(): readonly WatchedFile[];
+}
+
+/** @param configFile the configuration file's name; relative names in it are relative to its directory. */
+export function operatorFiles(configFile: string): OperatorFiles {
+  const used = new Map<string, WatchedFile>();
+  return {
+    async read(written, { path, source }) {
+      const name = isAbsolute(written) ? written : join(dirname(configFile), written);
+      const absolute = resolve(name);
+      const result = await readRegularFile(name);
+      used.set(`${source} ${absolute}`, { path: absolute, source, digest: result.digest });
+      if (result.ok) return { ok: true, name, text: result.text, mode: result.mode };
+      const { message, hint } = result;
+      return { ok: false, problem: { severity: 'error', message, path, ...(hint === undefined ? {} : { hint }) } };
+    },
+    used: () => [...used.values()],
+  };
+}
+
+export type ReadResult = {
+  /** Changes with the content, or with the reason why there is none. */ readonly digest: string;
+} & (
+  | { readonly ok: true; readonly text: string; readonly mode: number }
+  | { readonly ok: false; readonly message: string; readonly hint?: string }
+);
+
+/** Reads a regular file of at most 16 MiB as UTF-8; what goes wrong is a sentence with the way out. */
+export async function readRegularFile(name: string): Promise<ReadResult> {
+  let handle: FileHandle | undefined;
+  try {
+    // Without O_NONBLOCK the opening of a named pipe waits for a writer.
+    handle = await open(name, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stat = await handle.stat();
+    if (!stat.isFile()) return fault(name, stat.isDirectory() ? 'is a directory' : 'is not a regular file');
+    if (stat.size > LARGEST_FILE) return fault(name, 'is larger than 16 MiB');
+    const content = await readBounded(handle);
+    if (content === null) return fault(name, 'is larger than 16 MiB');
+    const digest = createHash('sha256').update(content).digest('hex');
+    return { ok: true, text: content.toString('utf8'), mode: stat.mode & 0o777, digest };
+  } catch (error) {
+    return unreadable(name, (error as NodeJS.ErrnoException).code ?? 'unknown error');
+  } finally {
+    await handle?.close().catch(() => undefined);
+  }
+}
+
+/** A file may grow while it is read. */
+async function readBounded(handle: FileHandle): Promise<Buffer | null> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for (;;) {
+    const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(64 * 1024), 0, 64 * 1024, null);
+    if (bytesRead === 0) return Buffer.concat(chunks);
+    size += bytesRead;
+    if (size > LARGEST_FILE) return null;
+    chunks.push(buffer.subarray(0, bytesRead));
+  }
+}
+
+function fault(name: string, what: string, hint?: string): ReadResult {
+  const message = `${JSON.stringify(name)} ${what}`;
+  return { ok: false, message, digest: message, ...(hint === undefined ? {} : { hint }) };
+}
+
+function unreadable(name: string, code: string): ReadResult {
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return fault(name, 'does not exist', 'relative names are relative to the directory of the configuration file');
+  }
+  if (code === 'EACCES' || code === 'EPERM') {
+    const hint =
+      'let the user that runs promgate read it: chgrp its group and chmod 0640, and x on every directory above';
+    return fault(name, 'cannot be read: permission denied', hint);
+  }
+  return fault(name, `cannot be read: ${code}`);
+}
+
+const READ_BY_GROUP_OR_OTHERS = 0o044;
+const READ_BY_OTHERS = 0o004;
+
+/** A warning when a secret file is open to more users than it needs; htpasswd files belong to a group at times. */
+export function modeProblem(file: FileText, path: DocumentPath, readers: 'owner' | 'group'): Problem | null {
+  const tooMany = readers === 'owner' ? READ_BY_GROUP_OR_OTHERS : READ_BY_OTHERS;
+  if ((file.mode & tooMany) === 0) return null;
+  const mode = file.mode.toString(8).padStart(4, '0');
+  const who = (file.mode & READ_BY_OTHERS) === 0 ? 'its group' : 'every user of this machine';
+  const better = readers === 'owner' ? '0600' : '0640';
+  return {
+    severity: 'warning',
+    message: `${JSON.stringify(file.name)} can be read by ${who} (mode ${mode})`,
+    hint: `chmod ${better} ${file.name}`,
+    path,
+  };
+}

@@ -1,0 +1,118 @@
+/**
+ * Text → what the user wrote, or every problem in it at once. Pure. It never throws, whatever the text, and no message
+ * holds the value of a secret.
+ */
+import type { z } from 'zod';
+import { didYouMean } from '../formats/suggest.ts';
+import type { DocumentPath, Problem } from '../lib/problem.ts';
+import { schema } from './schema.ts';
+import type { Raw } from './schema.ts';
+import { describeShape } from './scalars.ts';
+import type { LeafFault } from './scalars.ts';
+import { homesOf, keysAt } from './schema-keys.ts';
+import { LARGEST_YAML, readYaml } from './yaml-text.ts';
+
+export type ParseResult =
+  | { readonly ok: true; readonly raw: Raw; readonly problems: readonly Problem[] }
+  | { readonly ok: false; readonly problems: readonly Problem[] };
+
+/** Reads the text of a promgate.yml; `problems` of a good one are warnings. */
+export function parseConfig(text: string): ParseResult {
+  if (text.length > LARGEST_YAML) return failed([{ severity: 'error', message: 'the file is larger than 1 MiB' }]);
+  const { document, faults, lines } = readYaml(text);
+  const problems = faults.map(({ severity, message, hint, range }): Problem => {
+    const { line, col } = lines.linePos(range[0]);
+    return { severity, message, line, column: col, ...(hint === undefined ? {} : { hint }) };
+  });
+  if (document === null || problems.some(isError)) return failed(problems);
+  const data = plainData(document);
+  if (data === undefined) return failed([...problems, { severity: 'error', message: 'too many aliases', path: [] }]);
+  const result = schema.safeParse(data ?? {});
+  if (result.success) return { ok: true, raw: result.data, problems };
+  return failed([...problems, ...result.error.issues.flatMap((issue) => toProblems(issue, data))]);
+}
+
+function failed(problems: readonly Problem[]): ParseResult {
+  return { ok: false, problems };
+}
+
+export function isError(problem: Problem): boolean {
+  return problem.severity === 'error';
+}
+
+/** undefined when the aliases multiply beyond reason. */
+function plainData(document: { toJS(options: { maxAliasCount: number }): unknown }): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 64 });
+  } catch {
+    return undefined;
+  }
+}
+
+function toProblems(issue: z.core.$ZodIssue, data: unknown): Problem[] {
+  const path = issue.path.filter((step): step is string | number => typeof step !== 'symbol');
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key));
+  if (issue.code === 'custom') return [leafProblem(path, issue.message, (issue.params ?? {}) as LeafFault)];
+  const value = valueAt(data, path);
+  if (value === undefined) return [missing(path)];
+  const expected = issue.code === 'invalid_type' ? shapeName(issue.expected) : 'something else';
+  // A scalar is not repeated: a password may stand where a map belongs.
+  const found = typeof value === 'string' ? 'a text' : describeShape(value);
+  return [{ severity: 'error', message: `${nameOf(path)} is ${found}, expected ${expected}`, path }];
+}
+
+function shapeName(type: string): string {
+  if (type === 'object') return 'a map';
+  return type === 'array' ? 'a list' : type;
+}
+
+function unknownKey(path: DocumentPath, key: string): Problem {
+  const known = keysAt(path);
+  const near = didYouMean(key, known);
+  const home = homesOf(key)[0];
+  const hint =
+    near !== null
+      ? `did you mean ${JSON.stringify(near)}?`
+      : home !== undefined
+        ? `${key} belongs in ${home}`
+        : known.length <= 8
+          ? `the keys here are ${known.join(', ')}`
+          : undefined;
+  const message = `unknown key ${JSON.stringify(key)}${path.length === 0 ? '' : ` in ${nameOf(path)}`}`;
+  return { severity: 'error', message, path: [...path, key], at: 'key', ...(hint === undefined ? {} : { hint }) };
+}
+
+function leafProblem(path: DocumentPath, message: string, fault: LeafFault): Problem {
+  if (fault.missing === true) return missing(path, fault.expected);
+  const sentence =
+    fault.found === undefined ? message : `${nameOf(path)} is ${fault.found}, expected ${fault.expected ?? ''}`;
+  return { severity: 'error', message: sentence, path, ...(fault.hint === undefined ? {} : { hint: fault.hint }) };
+}
+
+function missing(path: DocumentPath, expected?: string): Problem {
+  const key = path.at(-1);
+  const what =
+    typeof key === 'number'
+      ? `item ${String(key + 1)} of ${nameOf(path.slice(0, -1))} is empty`
+      : `missing key ${JSON.stringify(key)}`;
+  const message = `${what}${expected === undefined ? '' : `, expected ${expected}`}`;
+  return { severity: 'error', message, path, at: 'map' };
+}
+
+/** `upstreams[0].url`; for the whole file: `the file`. */
+export function nameOf(path: DocumentPath): string {
+  if (path.length === 0) return 'the file';
+  return path.reduce<string>((name, step) => {
+    if (typeof step === 'number') return `${name}[${String(step)}]`;
+    return name === '' ? step : `${name}.${step}`;
+  }, '');
+}
+
+function valueAt(data: unknown, path: DocumentPath): unknown {
+  let value = data;
+  for (const step of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined;
+    value = (value as Record<string | number, unknown>)[step];
+  }
+  return value;
+}

@@ -1,0 +1,92 @@
+/** Listen addresses against each other and against the upstreams: two on one port, or a gate that asks itself. */
+import { normalizeAddress } from '../../formats/address-set.ts';
+import type { Problem } from '../../lib/problem.ts';
+import type { ListenAddress, UpstreamAddress } from '../config.ts';
+import { error } from './rule.ts';
+import type { Rule, RuleInput } from './rule.ts';
+
+export const addressRule: Rule = (input) => [...clashes(input), ...accessProblems(input), ...loops(input)];
+
+function overlap(a: ListenAddress, b: ListenAddress): boolean {
+  if (a.kind === 'unix' || b.kind === 'unix') return a.kind === 'unix' && b.kind === 'unix' && a.path === b.path;
+  // Port 0 is any free one.
+  if (a.port !== b.port || a.port === 0) return false;
+  return isEvery(a.host) || isEvery(b.host) || sameHost(a.host ?? '', b.host ?? '');
+}
+
+function isEvery(host: string | null): boolean {
+  return host === null || host === '0.0.0.0' || host === '::';
+}
+
+function sameHost(a: string, b: string): boolean {
+  return (normalizeAddress(a) ?? a.toLowerCase()) === (normalizeAddress(b) ?? b.toLowerCase());
+}
+
+function clashes({ raw, listen, listenFromFile }: RuleInput): Problem[] {
+  const found: Problem[] = [];
+  if (listen.length === 0) {
+    const hint = 'remove the key for the default, :9095';
+    found.push(error('listen_addresses is empty', ['listen_addresses'], { at: 'key', hint }));
+  }
+  for (const [index, address] of listen.entries()) {
+    const twin = listen.slice(0, index).find((other) => overlap(other, address));
+    if (twin === undefined) continue;
+    const message = `${JSON.stringify(address.text)} overlaps with ${JSON.stringify(twin.text)}`;
+    found.push(error(message, listenFromFile ? ['listen_addresses', index] : []));
+  }
+  const admin = raw.admin_address;
+  const twin = admin.kind === 'off' ? undefined : listen.find((address) => overlap(address, admin));
+  if (twin !== undefined) {
+    const hint = 'the admin address must not be public: give it a port of its own, such as 127.0.0.1:9096';
+    found.push(
+      error(`admin_address is the same as the listen address ${JSON.stringify(twin.text)}`, ['admin_address'], {
+        hint,
+      }),
+    );
+  }
+  return found;
+}
+
+function accessProblems({ raw }: RuleInput): Problem[] {
+  const found: Problem[] = [];
+  if (raw.allow?.length === 0) {
+    const hint = 'remove the key to admit every address';
+    found.push(error('allow is empty: nobody could connect', ['allow'], { at: 'key', hint }));
+  }
+  for (const [index, { paths, from }] of raw.exempt.entries()) {
+    if (paths.length === 0) found.push(error('paths is empty', ['exempt', index, 'paths'], { at: 'key' }));
+    if (from.length > 0) continue;
+    const hint = 'to exempt them for everybody write from: [0.0.0.0/0, "::/0"]';
+    found.push(error('from is empty: nobody would be exempt', ['exempt', index, 'from'], { at: 'key', hint }));
+  }
+  return found;
+}
+
+function loops({ raw, listen, ownAddresses }: RuleInput): Problem[] {
+  const admin = raw.admin_address;
+  const own = admin.kind === 'off' ? listen : [...listen, admin];
+  return raw.upstreams.flatMap(({ url }, index) => {
+    const target = own.find((address) => reaches(url.address, address, ownAddresses));
+    if (target === undefined) return [];
+    const hint = 'url: self serves the metrics of the gate';
+    const message = `this upstream is the gate itself: it listens on ${JSON.stringify(target.text)}`;
+    return [error(message, ['upstreams', index, 'url'], { hint })];
+  });
+}
+
+function reaches(upstream: UpstreamAddress, own: ListenAddress, ownAddresses: ReadonlySet<string>): boolean {
+  if (upstream.kind === 'self') return false;
+  if (upstream.kind === 'unix' || own.kind === 'unix') {
+    return upstream.kind === 'unix' && own.kind === 'unix' && upstream.socketPath === own.path;
+  }
+  if (upstream.port !== own.port) return false;
+  const name = upstream.host.replace(/\.$/, '').toLowerCase();
+  const host = normalizeAddress(name) ?? name;
+  // Connecting to the unspecified address reaches this machine.
+  const isHere =
+    host === 'localhost' || host.startsWith('127.') || host === '::1' || isEvery(host) || ownAddresses.has(host);
+  if (isEvery(own.host)) return isHere;
+  if (sameHost(own.host ?? '', host)) return true;
+  const isLoopback = (text: string) => text === 'localhost' || text.startsWith('127.') || text === '::1';
+  return (host === 'localhost' || isEvery(host)) && isLoopback(own.host ?? '');
+}

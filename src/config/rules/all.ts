@@ -1,0 +1,47 @@
+/** Every rule over several keys, and the few that fit nowhere else. */
+import type { Problem } from '../../lib/problem.ts';
+import { addressRule } from './addresses.ts';
+import { authenticationRule } from './authentication.ts';
+import { exposureRule } from './exposure.ts';
+import { identityRule } from './identities.ts';
+import { error, warning } from './rule.ts';
+import type { Rule, RuleInput } from './rule.ts';
+import { tlsRule } from './tls.ts';
+import { upstreamRule } from './upstreams.ts';
+
+const rateLimitRule: Rule = ({ raw }) => {
+  const limit = raw.rate_limit;
+  if (limit === undefined || limit.interval === 0) return [];
+  if (limit.burst === 0) {
+    return [error('burst is 0: every request would be refused', ['rate_limit', 'burst'], { hint: 'write 1 or more' })];
+  }
+  // A bare number is what Go reads: nanoseconds.
+  if (limit.interval < 0.001) {
+    const hint = 'a number without a unit is one of nanoseconds: write 1s or 100ms';
+    return [warning('interval is shorter than a microsecond: it limits nothing', ['rate_limit', 'interval'], { hint })];
+  }
+  return [];
+};
+
+const limitsRule: Rule = ({ raw }) => {
+  const { connections, connections_per_address: perAddress } = raw.limits;
+  if (perAddress <= connections) return [];
+  const message = `connections_per_address ${String(perAddress)} is above connections ${String(connections)}`;
+  return [warning(message, ['limits', 'connections_per_address'], { at: 'map' })];
+};
+
+const RULES: readonly Rule[] = [
+  authenticationRule,
+  exposureRule,
+  addressRule,
+  tlsRule,
+  upstreamRule,
+  identityRule,
+  rateLimitRule,
+  limitsRule,
+];
+
+/** Every problem that the keys have with each other. */
+export function judge(input: RuleInput): readonly Problem[] {
+  return RULES.flatMap((rule) => rule(input));
+}

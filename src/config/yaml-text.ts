@@ -1,0 +1,125 @@
+/**
+ * Text → YAML document. The text may be anything: it is bounded in size and depth before it is composed, because deep
+ * nesting ends the process inside the regular expressions of the composer, where nothing can catch it.
+ */
+import { Composer, isAlias, LineCounter, Parser, visit } from 'yaml';
+import type { CST, Document } from 'yaml';
+
+/** A file of 4096 users has about 400 kB. */
+export const LARGEST_YAML = 1024 * 1024;
+const DEEPEST = 32;
+
+export interface YamlFault {
+  readonly severity: 'error' | 'warning';
+  readonly message: string;
+  readonly hint?: string;
+  /** Offsets in the text. */
+  readonly range: readonly [number, number];
+}
+
+export interface YamlText {
+  /** null when it could not be composed at all. */
+  readonly document: Document.Parsed | null;
+  readonly faults: readonly YamlFault[];
+  readonly lines: LineCounter;
+}
+
+/** Our sentences: those of the package repeat pieces of the file, which may be a secret. */
+const SENTENCES: Readonly<Record<string, string>> = {
+  ALIAS_PROPS: 'an alias cannot have an anchor or a tag',
+  BAD_ALIAS: 'this alias stands for nothing: there is no such anchor before it',
+  BAD_COLLECTION_TYPE: 'this tag does not fit a map or a list',
+  BAD_DIRECTIVE: 'unknown YAML directive',
+  BAD_DQ_ESCAPE: 'unknown escape in a double-quoted text; Windows paths go into single quotes',
+  BAD_INDENT: 'this line is indented differently from those it belongs to',
+  BAD_PROP_ORDER: 'anchors and tags go after the indicator',
+  BAD_SCALAR_START: 'a plain text cannot begin with this character, put it into quotes',
+  BLOCK_AS_IMPLICIT_KEY: 'a map cannot begin here: put the text into quotes, or start a new line',
+  BLOCK_IN_FLOW: 'no indented map or list within brackets',
+  DUPLICATE_KEY: 'this key is there twice',
+  KEY_OVER_1024_CHARS: 'a key of more than 1024 characters',
+  MISSING_CHAR: 'something is missing here: a closing quote or bracket, a comma, or a space after a colon',
+  MULTILINE_IMPLICIT_KEY: 'a key must be on one line: is a colon missing?',
+  MULTIPLE_ANCHORS: 'two anchors on one value',
+  MULTIPLE_DOCS: 'more than one document: only one is read',
+  MULTIPLE_TAGS: 'two tags on one value',
+  TAB_AS_INDENT: 'a tab as indentation, use spaces',
+  TAG_RESOLVE_FAILED: 'this tag has no meaning here and is ignored',
+};
+
+function depthOf(token: CST.Token): number {
+  let deepest = 0;
+  const open: [CST.Token, number][] = [[token, 1]];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const [current, depth] = next;
+    if (depth > deepest) deepest = depth;
+    if (current.type === 'document') {
+      if (current.value !== undefined) open.push([current.value, depth]);
+    } else if ('items' in current) {
+      for (const item of current.items) {
+        if ('key' in item && item.key) open.push([item.key, depth + 1]);
+        if (item.value !== undefined) open.push([item.value, depth + 1]);
+      }
+    }
+  }
+  return deepest;
+}
+
+/** Aliases that stand for nothing, or for what they are in; the composer leaves them to whoever resolves them. */
+function aliasFaults(document: Document.Parsed): YamlFault[] {
+  const anchors = new Set<string>();
+  const faults: YamlFault[] = [];
+  visit(document, {
+    Node(_, node, ancestors) {
+      if (!isAlias(node)) {
+        if (node.anchor !== undefined) anchors.add(node.anchor);
+        return;
+      }
+      const isWithin = ancestors.some((outer) => 'anchor' in outer && outer.anchor === node.source);
+      if (anchors.has(node.source) && !isWithin) return;
+      const [start, end] = node.range ?? [0, 1];
+      faults.push({ severity: 'error', message: SENTENCES['BAD_ALIAS'] ?? '', range: [start, end] });
+    },
+  });
+  return faults;
+}
+
+/** Scalars stay text (schema `failsafe`), but for YAML's ways to write nothing. */
+export function readYaml(text: string): YamlText {
+  const lines = new LineCounter();
+  const tokens = [...new Parser(lines.addNewLine).parse(text)];
+  const tooDeep = tokens.find((token) => depthOf(token) > DEEPEST);
+  if (tooDeep !== undefined) {
+    const range: [number, number] = [tooDeep.offset, tooDeep.offset + 1];
+    return { document: null, faults: [{ severity: 'error', message: 'nested too deeply', range }], lines };
+  }
+  const composer = new Composer({
+    schema: 'failsafe',
+    customTags: (tags) => [...tags, 'null'],
+    // web.yml is read by a parser that knows `<<`.
+    merge: true,
+    uniqueKeys: true,
+  });
+  const [document, second] = [...composer.compose(tokens, true, text.length)];
+  const faults: YamlFault[] = [];
+  for (const { code, pos } of document?.errors ?? []) {
+    const word = /^[\w.-]{1,64}/.exec(text.slice(pos[0], pos[0] + 64))?.[0];
+    const range: [number, number] = word === undefined ? pos : [pos[0], pos[0] + word.length];
+    faults.push({ severity: 'error', message: SENTENCES[code] ?? 'this is not YAML', range });
+  }
+  if (document !== undefined) faults.push(...aliasFaults(document));
+  for (const { code, pos } of document?.warnings ?? []) {
+    // `!!int 5` says what the schema knows anyway.
+    if (!text.startsWith('!!', pos[0])) {
+      faults.push({ severity: 'warning', message: SENTENCES[code] ?? 'this is unusual YAML', range: pos });
+    }
+  }
+  if (second !== undefined) {
+    faults.push({
+      severity: 'error',
+      message: SENTENCES['MULTIPLE_DOCS'] ?? '',
+      range: [second.range[0], second.range[0] + 1],
+    });
+  }
+  return { document: document ?? null, faults, lines };
+}

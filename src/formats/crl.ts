@@ -1,0 +1,118 @@
+/**
+ * Certificate revocation lists (RFC 5280 §5), PEM. Only what is needed to judge a live connection again: OpenSSL
+ * verifies the signature of the same bytes at the handshake. A list that says less than it seems to is refused.
+ */
+import { createHash } from 'node:crypto';
+import { DerFault, DerReader, TAG } from './der.ts';
+import { extensionsOf, nameText, serialHex } from './der-names.ts';
+import { foundInstead, parsePem, toPem } from './pem.ts';
+import { parsed, unparsed, type Parsed } from '../lib/problem.ts';
+
+export interface Crl {
+  /** Labelled `X509 CRL`, as OpenSSL wants it. */
+  readonly pem: string;
+  /** For messages: `O=Example, CN=Example CA`. */
+  readonly issuer: string;
+  /** SHA-256 hex of the DER-encoded issuer name: equals `issuerKey` of the certificates that the list is about. */
+  readonly issuerKey: string;
+  /** The cRLNumber extension; null in a list without one. */
+  readonly number: bigint | null;
+  /** Milliseconds since the epoch. */
+  readonly thisUpdate: number;
+  readonly nextUpdate: number | null;
+  /** Serial numbers, upper-case hex, as `CertificateInfo.serial`. */
+  readonly revoked: ReadonlySet<string>;
+}
+
+const LABELS = ['X509 CRL', 'CRL'];
+const CRL_NUMBER = '2.5.29.20';
+const DELTA_CRL_INDICATOR = '2.5.29.27';
+const ISSUING_DISTRIBUTION_POINT = '2.5.29.28';
+const AUTHORITY_KEY_IDENTIFIER = '2.5.29.35';
+
+/** Reads every list of a PEM file; one that cannot be read spoils the file, since half a revocation is none. */
+export function parseCrls(pem: string): Parsed<Crl[]> {
+  const blocks = parsePem(pem);
+  if (!blocks.ok) return blocks;
+  const lists = blocks.value.filter(({ label }) => LABELS.includes(label));
+  if (lists.length === 0) {
+    return unparsed(
+      `no CRL found${foundInstead(pem, blocks.value)}`,
+      'convert DER with `openssl crl -inform der -in FILE`',
+    );
+  }
+  const crls: Crl[] = [];
+  for (const { der, line } of lists) {
+    try {
+      crls.push(readCrl(der));
+    } catch (error) {
+      if (!(error instanceof DerFault)) throw error;
+      return unparsed(`the CRL cannot be used: ${error.message}`, undefined, line);
+    }
+  }
+  return parsed(crls);
+}
+
+function readCrl(der: Buffer): Crl {
+  const file = new DerReader(der);
+  const list = file.enter(TAG.sequence);
+  file.end();
+  const tbs = list.enter(TAG.sequence);
+  list.read(TAG.sequence);
+  list.read(TAG.bitString);
+  list.end();
+
+  if (tbs.peek() === TAG.integer) tbs.read(TAG.integer);
+  tbs.read(TAG.sequence);
+  const issuer = tbs.element(TAG.sequence);
+  const thisUpdate = tbs.time();
+  const nextUpdate = tbs.peek() === TAG.utcTime || tbs.peek() === TAG.generalizedTime ? tbs.time() : null;
+  const revoked = tbs.peek() === TAG.sequence ? readRevoked(tbs.enter(TAG.sequence)) : new Set<string>();
+  const number = tbs.peek() === TAG.context0 ? readExtensions(tbs.enter(TAG.context0)) : null;
+  tbs.end();
+  return {
+    pem: toPem('X509 CRL', der),
+    issuer: nameText(issuer),
+    issuerKey: createHash('sha256').update(issuer).digest('hex'),
+    number,
+    thisUpdate,
+    nextUpdate,
+    revoked,
+  };
+}
+
+function readRevoked(entries: DerReader): Set<string> {
+  const serials = new Set<string>();
+  while (!entries.isAtEnd()) {
+    serials.add(serialHex(entries.enter(TAG.sequence).integer()));
+  }
+  return serials;
+}
+
+/** @returns the CRL number. @throws DerFault for a list that does not speak of all certificates of its issuer. */
+function readExtensions(wrapped: DerReader): bigint | null {
+  let number: bigint | null = null;
+  for (const { oid, critical, value } of extensionsOf(wrapped)) {
+    if (oid === CRL_NUMBER) {
+      const hex = new DerReader(value).integer().toString('hex');
+      number = BigInt(`0x${hex}`);
+    } else if (oid === DELTA_CRL_INDICATOR) {
+      throw new DerFault('it is a delta CRL, which lists changes only');
+    } else if (oid === ISSUING_DISTRIBUTION_POINT) {
+      refusePartialScope(new DerReader(value).enter(TAG.sequence));
+    } else if (critical && oid !== AUTHORITY_KEY_IDENTIFIER) {
+      throw new DerFault(`unknown critical extension ${oid}`);
+    }
+  }
+  return number;
+}
+
+/** RFC 5280 §5.2.5: [3] onlySomeReasons, [4] indirectCRL; what is left speaks of this issuer's certificates. */
+function refusePartialScope(scope: DerReader): void {
+  while (!scope.isAtEnd()) {
+    const number = scope.peek() & 0x1f;
+    if (number === 3) throw new DerFault('it lists some reasons for revocation only');
+    if (number === 4) throw new DerFault('it is an indirect CRL, of several issuers');
+    scope.skip();
+  }
+}

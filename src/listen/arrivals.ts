@@ -1,0 +1,85 @@
+/**
+ * From a parsed request to the app: counted, judged in its target and framing, and handed on with its arrival. Whatever
+ * is wrong is handed on too, as a fault, so that every refusal has its log line, its counter and its headers.
+ */
+import { METHODS } from 'node:http';
+import type { Config } from '../config/config.ts';
+import { attachArrival, type ArrivalFault } from '../request/arrival.ts';
+import { DENY_REASONS } from '../request/deny-reasons.ts';
+import { judgeFraming } from '../request/framing.ts';
+import { judgeTarget, type Target } from '../request/target.ts';
+import type { LiveConnection } from './live-connection.ts';
+import type { ListenPorts, RawRequest, RawResponse } from './ports.ts';
+import type { Registry } from './registry.ts';
+
+/** Names and values of all headers and the request line; on HTTP/1.1 the parser's own limit. */
+export const HEADER_BYTES = 64 * 1024;
+const MOST_UNANSWERED = 4;
+const NOTHING: Target = { method: 'GET', path: '/', query: '' };
+const KNOWN_METHODS: ReadonlySet<string> = new Set(METHODS);
+
+export type Arrive = (
+  connection: LiveConnection,
+  request: RawRequest,
+  response: RawResponse,
+  expectsContinue: boolean,
+) => void;
+
+export function createArrivals(ports: ListenPorts, registry: Registry, current: () => Config): Arrive {
+  return (connection, request, response, expectsContinue) => {
+    // The rest of a chunk that was read before its connection was destroyed still comes out of the parser.
+    if (connection.isOver) return;
+    // Before any other work: 20 000 pipelined requests fit into one chunk.
+    if (connection.session === null && connection.inFlight.size >= MOST_UNANSWERED) {
+      registry.cut(connection, 'pipeline_exceeded');
+      return;
+    }
+    connection.begin(request, response);
+    const fault = leavingFault(connection, registry, current().generation);
+    const judged = fault === null ? judgeHead(request) : { target: NOTHING, fault };
+    attachArrival(request, { connection, ...judged, expectsContinue });
+    if (judged.fault !== null) neutralise(request);
+    ports.handle(request, response);
+  };
+}
+
+/** A connection that was judged under an older configuration is judged again before its request is handled. */
+function leavingFault(connection: LiveConnection, registry: Registry, generation: number): ArrivalFault | null {
+  if (!connection.leaving && connection.judgedUnder !== generation) registry.judge(connection);
+  if (!connection.leaving) return null;
+  const reason = connection.leaveReason;
+  const isAnswerable = reason !== null && DENY_REASONS[reason].status !== null;
+  return { reason: isAnswerable ? reason : 'draining', detail: 'the connection is closing' };
+}
+
+function judgeHead(request: RawRequest): { readonly target: Target; readonly fault: ArrivalFault | null } {
+  const { method = '', url = '', httpVersion, rawHeaders } = request;
+  const early = sizeFault(request) ?? methodFault(method);
+  if (early !== null) return { target: NOTHING, fault: early };
+  const target = judgeTarget(method, url);
+  if ('fault' in target) return { target: NOTHING, fault: { reason: 'bad_target', detail: target.fault } };
+  const bodyFollows = 'stream' in request && !request.stream.endAfterHeaders;
+  const fault = judgeFraming({ httpVersion, method, rawHeaders, bodyFollows });
+  return { target: fault === null ? target : NOTHING, fault };
+}
+
+/** h2 announces a little more than it takes: what the native limit refuses leaves no trace in any event. */
+function sizeFault(request: RawRequest): ArrivalFault | null {
+  if (!('stream' in request)) return null;
+  const bytes = request.rawHeaders.reduce((sum, text) => sum + text.length, 0);
+  return bytes > HEADER_BYTES ? { reason: 'headers_too_large', detail: 'h2 header list' } : null;
+}
+
+/** The HTTP/1.1 parser knows its methods; h2 lets everything through. CONNECT is no request to an origin. */
+function methodFault(method: string): ArrivalFault | null {
+  if (method === 'CONNECT') return { reason: 'bad_http', detail: 'CONNECT' };
+  return KNOWN_METHODS.has(method) ? null : { reason: 'bad_http', detail: 'unknown method' };
+}
+
+/** Nobody may route by what was not in normal form. HEAD stays: its answer must have no body. */
+function neutralise(request: RawRequest): void {
+  request.url = '/';
+  const { method = '' } = request;
+  // Declared read-only for h2, where Node has a setter for it.
+  if (!KNOWN_METHODS.has(method) || method === 'CONNECT') (request as { method: string }).method = 'GET';
+}

@@ -1,0 +1,93 @@
+/** HTTP/2: a server that never listens, fed with sockets whose ALPN said h2. Frames that only cost work are counted. */
+import { createServer, type Http2ServerRequest, type Http2ServerResponse, type ServerHttp2Session } from 'node:http2';
+import type { Clock } from '../lib/clock.ts';
+import { HEADER_BYTES, type Arrive } from './arrivals.ts';
+import type { LiveConnection } from './live-connection.ts';
+import type { Registry } from './registry.ts';
+import type { ReportRefusal } from './refusal-report.ts';
+
+export interface Http2Server {
+  accept(connection: LiveConnection): void;
+}
+
+const MOST_STREAMS = 32;
+/** More than is taken, so that a list between the two is answered with 431: the native limit answers in silence. */
+const ANNOUNCED_HEADER_BYTES = HEADER_BYTES + 32 * 1024;
+const MOST_HEADERS = 256;
+const MOST_INVALID_FRAMES = 100;
+
+interface Http2Ports {
+  readonly clock: Clock;
+  readonly registry: Registry;
+  readonly report: ReportRefusal;
+  readonly arrive: Arrive;
+}
+
+export function createHttp2Server({ clock, registry, report, arrive }: Http2Ports): Http2Server {
+  const bySession = new WeakMap<ServerHttp2Session, LiveConnection>();
+  let entering: LiveConnection | null = null;
+  const server = createServer({
+    settings: { maxConcurrentStreams: MOST_STREAMS, maxHeaderListSize: ANNOUNCED_HEADER_BYTES, enableConnectProtocol: false },
+    maxHeaderListPairs: MOST_HEADERS,
+    maxSessionInvalidFrames: MOST_INVALID_FRAMES,
+    maxSessionRejectedStreams: MOST_INVALID_FRAMES,
+    unknownProtocolTimeout: 1_000,
+  });
+
+  const count = (connection: LiveConnection): void => {
+    if (connection.flood.exceeds(clock.monotonic())) registry.cut(connection, 'http2_flood');
+  };
+  server.on('session', (session) => {
+    const connection = entering;
+    if (connection === null) {
+      session.destroy();
+      return;
+    }
+    connection.session = session;
+    bySession.set(session, connection);
+    session.on('ping', () => {
+      count(connection);
+    });
+    session.on('remoteSettings', () => {
+      connection.hasPreface = true;
+      count(connection);
+    });
+    if (connection.leaving) session.close();
+  });
+  server.on('sessionError', (error: NodeJS.ErrnoException, session) => {
+    const connection = bySession.get(session);
+    if (connection === undefined || connection.isOver) return;
+    const { code = 'unknown' } = error;
+    if (code.startsWith('ERR_HTTP2_')) report('bad_http', connection.facts.peer, { connection: connection.facts.id, detail: code });
+    connection.destroy();
+  });
+
+  const onRequest = (expectsContinue: boolean) => (request: Http2ServerRequest, response: Http2ServerResponse) => {
+    const { stream } = response;
+    const connection = stream.session === undefined ? undefined : bySession.get(stream.session as ServerHttp2Session);
+    if (connection === undefined) return;
+    // A reset that came in the same chunk as its request: counted, and nobody is there to be answered.
+    if (stream.aborted || stream.destroyed) {
+      count(connection);
+      return;
+    }
+    // Before our answer's end; our own cuts count as well, a hundred of which in ten seconds are none too few.
+    stream.once('aborted', () => {
+      count(connection);
+    });
+    arrive(connection, request, response, expectsContinue);
+  };
+  server.on('request', onRequest(false));
+  server.on('checkContinue', onRequest(true));
+  server.on('checkExpectation', onRequest(false));
+  server.on('connect', onRequest(false));
+
+  return {
+    accept(connection) {
+      entering = connection;
+      // Synchronous up to the 'session' event.
+      server.emit('connection', connection.socket);
+      entering = null;
+    },
+  };
+}

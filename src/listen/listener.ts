@@ -1,0 +1,212 @@
+/**
+ * From accepted sockets to parsed requests: address and limits before TLS, the handshake, the judgement of its facts,
+ * then HTTP/1.1 or HTTP/2 by ALPN. It outlives every configuration, and knows nothing of users.
+ */
+import type { Server, Socket } from 'node:net';
+import type { Server as TlsServer } from 'node:tls';
+import type { Config, Tls } from '../config/config.ts';
+import { normalizeAddress } from '../formats/address-set.ts';
+import type { ConnectionFacts, TlsFacts } from '../request/connection.ts';
+import { Admission } from './admission.ts';
+import { createArrivals } from './arrivals.ts';
+import { createHttp1Server, type Http1Server } from './http1-server.ts';
+import { createHttp2Server, type Http2Server } from './http2-server.ts';
+import { boundAddress, openAll } from './listen-sockets.ts';
+import { LiveConnection } from './live-connection.ts';
+import type { BoundAddress, Listener, ListenPorts } from './ports.ts';
+import { certificateFields, createRefusalReport, type ReportRefusal } from './refusal-report.ts';
+import { Registry } from './registry.ts';
+import { createTlsServer } from './tls-server.ts';
+
+export type { Listener, ListenPorts } from './ports.ts';
+
+/** Whoever may open the socket's file is on this host; the rules see the connection as one from loopback. */
+const UNIX_PEER = '127.0.0.1';
+
+interface Accepted {
+  readonly address: string;
+  isShakingHands: boolean;
+}
+
+export function createListener(ports: ListenPorts): Listener {
+  return new SocketListener(ports);
+}
+
+class SocketListener implements Listener {
+  readonly #ports: ListenPorts;
+  readonly #report: ReportRefusal;
+  readonly #admission = new Admission();
+  readonly #registry: Registry;
+  readonly #http1: Http1Server;
+  readonly #http2: Http2Server;
+  /** Every accepted socket, by whose 'close' its place is given back. */
+  readonly #accepted = new Map<Socket, Accepted>();
+  readonly #whenEmpty = new Set<() => void>();
+  #servers: readonly Server[] = [];
+  #tlsServer: TlsServer | null = null;
+  #config: Config | null = null;
+  #isStopping = false;
+  #lastId = 0;
+
+  constructor(ports: ListenPorts) {
+    const report = createRefusalReport(ports);
+    const current = (): Config => this.#current();
+    const registry = new Registry(ports, report, current);
+    const arrive = createArrivals(ports, registry, current);
+    this.#ports = ports;
+    this.#report = report;
+    this.#registry = registry;
+    this.#http1 = createHttp1Server({ rawRefusal: (reason) => ports.rawRefusal(reason), registry, report, arrive });
+    this.#http2 = createHttp2Server({ clock: ports.clock, registry, report, arrive });
+  }
+
+  async listen(config: Config): Promise<void> {
+    this.#use(config);
+    this.#servers = await openAll(config.listen, this.#ports.log, (socket, kind) => {
+      this.#onSocket(socket, kind === 'unix' ? UNIX_PEER : socket.remoteAddress);
+    });
+  }
+
+  apply(config: Config): void {
+    this.#use(config);
+    this.#registry.judgeAll();
+  }
+
+  #use(config: Config): void {
+    // First, because it may throw, and nothing has changed then.
+    if (!isSameTls(this.#config, config)) {
+      this.#tlsServer = config.tls === null ? null : this.#makeTlsServer(config, config.tls);
+    }
+    this.#config = config;
+    this.#http1.setHeaderTimeout(config.limits.headerTimeoutMs);
+  }
+
+  #current(): Config {
+    if (this.#config === null) throw new Error('the listener has no configuration yet');
+    return this.#config;
+  }
+
+  #makeTlsServer(config: Config, tls: Tls): TlsServer {
+    return createTlsServer(tls, config, {
+      secureContextOptions: (pair, settings) => this.#ports.secureContextOptions(pair, settings),
+      secured: (socket, raw, facts) => {
+        const accepted = raw === undefined ? undefined : this.#accepted.get(raw);
+        if (accepted !== undefined) accepted.isShakingHands = false;
+        this.#open(socket, accepted?.address, facts);
+      },
+      failed: (reason, raw, detail) => {
+        const address = raw === undefined ? undefined : this.#accepted.get(raw)?.address;
+        this.#report(reason, address ?? 'unknown', { detail });
+      },
+    });
+  }
+
+  #onSocket(socket: Socket, peer: string | undefined): void {
+    const address = peer === undefined ? null : normalizeAddress(peer);
+    // Without an address the client has left already: nothing to refuse.
+    if (address === null || this.#isStopping) {
+      socket.destroy();
+      return;
+    }
+    const reason = this.#ports.mayConnect(address) ?? this.#admission.enter(address, this.#current().limits);
+    if (reason !== null) {
+      socket.destroy();
+      this.#report(reason, address);
+      return;
+    }
+    this.#admit(socket, address);
+    if (this.#tlsServer === null) this.#open(socket, address, null);
+    else this.#tlsServer.emit('connection', socket);
+  }
+
+  #admit(socket: Socket, address: string): void {
+    this.#accepted.set(socket, { address, isShakingHands: this.#tlsServer !== null });
+    this.#ports.metrics.connectionOpened();
+    ignoreErrors(socket);
+    socket.once('close', () => {
+      this.#accepted.delete(socket);
+      this.#admission.leave(address);
+      this.#ports.metrics.connectionClosed();
+      if (this.#accepted.size === 0) for (const callback of this.#whenEmpty) callback();
+    });
+  }
+
+  /** The handshake is over, or there is none: judged before one byte of HTTP is read. */
+  #open(socket: Socket, peer: string | undefined, tls: TlsFacts | null): void {
+    ignoreErrors(socket);
+    if (peer === undefined || this.#isStopping) {
+      socket.destroy();
+      return;
+    }
+    const facts: ConnectionFacts = { id: ++this.#lastId, peer, tls };
+    // The address again: the configuration may have changed during the handshake.
+    const reason = (tls === null ? null : this.#ports.mayConnect(peer)) ?? this.#ports.judge(facts);
+    if (reason !== null) {
+      socket.destroy();
+      this.#report(reason, peer, { connection: facts.id, ...certificateFields(facts) });
+      return;
+    }
+    const connection = new LiveConnection(facts, socket, this.#current().generation, this.#ports.clock);
+    this.#registry.add(connection);
+    if (tls?.alpn === 'h2') this.#http2.accept(connection);
+    else this.#http1.accept(connection);
+  }
+
+  addresses(): readonly BoundAddress[] {
+    return this.#servers.map(boundAddress);
+  }
+
+  connections(): number {
+    return this.#accepted.size;
+  }
+
+  async drain(ms: number): Promise<void> {
+    this.#stop();
+    this.#registry.drainAll(ms);
+    for (const [socket, { isShakingHands }] of this.#accepted) if (isShakingHands) socket.destroy();
+    await this.#emptyWithin(ms);
+    await this.close();
+  }
+
+  async close(): Promise<void> {
+    this.#stop();
+    this.#registry.close();
+    this.#http1.close();
+    for (const socket of this.#accepted.keys()) socket.destroy();
+    await this.#emptyWithin(null);
+  }
+
+  #stop(): void {
+    this.#isStopping = true;
+    for (const server of this.#servers) server.close();
+    this.#servers = [];
+  }
+
+  /** @param ms null: without a bound, for sockets that were destroyed. */
+  async #emptyWithin(ms: number | null): Promise<void> {
+    if (this.#accepted.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = ms === null ? null : this.#ports.clock.after(ms, resolve, { ref: true });
+      const done = (): void => {
+        timer?.cancel();
+        this.#whenEmpty.delete(done);
+        resolve();
+      };
+      this.#whenEmpty.add(done);
+    });
+  }
+}
+
+function isSameTls(previous: Config | null, next: Config): boolean {
+  return (
+    previous !== null &&
+    previous.tls === next.tls &&
+    previous.http2 === next.http2 &&
+    previous.limits.handshakeTimeoutMs === next.limits.handshakeTimeoutMs
+  );
+}
+
+/** Whoever reads a socket hears of its errors too; before and after, that a client has gone is no news. */
+function ignoreErrors(socket: Socket): void {
+  socket.on('error', () => undefined);
+}

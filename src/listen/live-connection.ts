@@ -1,0 +1,179 @@
+/** One live connection: what is in flight on it, how long it rests, and how it leaves. It decides nothing by itself. */
+import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
+import type { Clock } from '../lib/clock.ts';
+import type { Connection, ConnectionFacts } from '../request/connection.ts';
+import type { DenyReason } from '../request/deny-reasons.ts';
+import { EventRate } from './event-rate.ts';
+import type { RawRequest, RawResponse } from './ports.ts';
+import { StallWatch, type OutgoingSample } from './stall.ts';
+import type { ConnectionState } from './verdict.ts';
+
+/** One request whose answer has not ended. */
+export interface InFlight {
+  readonly request: RawRequest;
+  readonly response: RawResponse;
+  /** Monotonic. */
+  readonly startedAt: number;
+  /** null on HTTP/1.1, where the connection is watched. */
+  readonly stream: ServerHttp2Stream | null;
+  readonly stall: StallWatch;
+  /** How often the stream took all that it had been given. */
+  drains: number;
+}
+
+const FLOOD_EVENTS = 100;
+const FLOOD_WINDOW_MS = 10_000;
+/** How long a client whose request the parser refused may take to read the answer. */
+const LINGER_MS = 1_000;
+
+export class LiveConnection implements Connection {
+  readonly facts: ConnectionFacts;
+  readonly socket: Socket;
+  readonly inFlight = new Set<InFlight>();
+  readonly stall = new StallWatch();
+  /** Resets, PINGs and SETTINGS received. */
+  readonly flood = new EventRate(FLOOD_EVENTS, FLOOD_WINDOW_MS);
+  judgedUnder: number;
+  authenticated = false;
+  session: ServerHttp2Session | null = null;
+  hasPreface = false;
+  readonly #clock: Clock;
+  readonly #openedAt: number;
+  readonly #certificateEnd: number | null;
+  #restingSince: number;
+  #bytesReadAtRest: number;
+  #leaveBy: number | null = null;
+  #leaveReason: DenyReason | null = null;
+  #isRefused = false;
+
+  constructor(facts: ConnectionFacts, socket: Socket, generation: number, clock: Clock) {
+    this.facts = facts;
+    this.socket = socket;
+    this.judgedUnder = generation;
+    this.#clock = clock;
+    this.#openedAt = clock.monotonic();
+    this.#restingSince = this.#openedAt;
+    this.#bytesReadAtRest = socket.bytesRead;
+    const ends = facts.tls?.certificate?.chain.map(({ notAfter }) => notAfter) ?? [];
+    this.#certificateEnd = ends.length === 0 ? null : Math.min(...ends);
+  }
+
+  get leaving(): boolean {
+    return this.#leaveBy !== null;
+  }
+
+  /** Why it is leaving; null for an ordinary end (a shutdown). */
+  get leaveReason(): DenyReason | null {
+    return this.#leaveReason;
+  }
+
+  /** Destroyed, or told so by the parser's refusal: nothing that still comes out of the parser may be handled. */
+  get isOver(): boolean {
+    return this.#isRefused || this.socket.destroyed;
+  }
+
+  /** Whether part of an HTTP/1.1 request head has come that is no request yet. */
+  get isReceiving(): boolean {
+    return this.session === null && this.inFlight.size === 0 && this.socket.bytesRead !== this.#bytesReadAtRest;
+  }
+
+  state(): ConnectionState {
+    return {
+      openedAt: this.#openedAt,
+      restingSince: this.inFlight.size > 0 ? null : this.#restingSince,
+      isReceiving: this.isReceiving,
+      authenticated: this.authenticated,
+      awaitsPreface: this.session !== null && !this.hasPreface,
+      certificateEnd: this.#certificateEnd,
+      leaveBy: this.#leaveBy,
+    };
+  }
+
+  /** Bytes that HTTP/1.1 has handed to the socket; h2 writes past it. */
+  outgoing(): OutgoingSample {
+    const pendingBytes = this.socket.writableLength;
+    return { pendingBytes, progress: this.socket.bytesWritten - pendingBytes };
+  }
+
+  /** A request has come. Its end is seen on the response, whichever way it goes. */
+  begin(request: RawRequest, response: RawResponse): void {
+    const stream = 'stream' in response ? response.stream : null;
+    const startedAt = this.#clock.monotonic();
+    const entry: InFlight = { request, response, startedAt, stream, stall: new StallWatch(), drains: 0 };
+    this.inFlight.add(entry);
+    stream?.on('drain', () => {
+      entry.drains += 1;
+    });
+    response.once('close', () => {
+      this.#end(entry);
+    });
+    if (this.leaving) announceClose(response);
+  }
+
+  #end(entry: InFlight): void {
+    if (!this.inFlight.delete(entry) || this.inFlight.size > 0) return;
+    this.#restingSince = this.#clock.monotonic();
+    this.#bytesReadAtRest = this.socket.bytesRead;
+    if (this.leaving) this.#closeWhenIdle();
+  }
+
+  drain(drainMs: number): void {
+    this.leave(null, drainMs);
+  }
+
+  /** No new request from now on; after `drainMs` the registry destroys what is left. The first reason stays. */
+  leave(reason: DenyReason | null, drainMs: number): void {
+    const leaveBy = this.#clock.monotonic() + drainMs;
+    if (this.#leaveBy !== null) {
+      this.#leaveBy = Math.min(this.#leaveBy, leaveBy);
+      return;
+    }
+    this.#leaveBy = leaveBy;
+    this.#leaveReason = reason;
+    // GOAWAY: streams with a higher id are not answered any more, and the last answer's end closes the session.
+    this.session?.close();
+    for (const { response } of this.inFlight) announceClose(response);
+    if (this.inFlight.size === 0) this.#closeWhenIdle();
+  }
+
+  #closeWhenIdle(): void {
+    if (this.session === null) this.socket.destroySoon();
+  }
+
+  /** Writes the whole answer to what the parser refused, and closes; the client gets a moment to read it. */
+  refuseRaw(answer: Buffer): void {
+    this.#isRefused = true;
+    this.socket.end(answer);
+    // What the client still sends is read and dropped until then: unread bytes would reset the connection under the
+    // answer. The parser, which is broken now, does the dropping.
+    const timer = this.#clock.after(LINGER_MS, () => {
+      this.socket.destroy();
+    });
+    this.socket.once('close', () => {
+      timer.cancel();
+    });
+  }
+
+  destroy(): void {
+    this.session?.destroy();
+    this.socket.destroy();
+  }
+
+  /**
+   * Pipelined answers that never got the socket hear nothing of its end from Node, and what was acquired for them would
+   * never be released. Their 'close' is raised here, after Node has raised those that it knows of.
+   */
+  abandonAnswers(): void {
+    setImmediate(() => {
+      for (const { response } of this.inFlight) {
+        response.destroy();
+        response.emit('close');
+      }
+    });
+  }
+}
+
+function announceClose(response: RawResponse): void {
+  if (!('stream' in response) && !response.headersSent) response.setHeader('Connection', 'close');
+}

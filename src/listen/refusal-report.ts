@@ -1,0 +1,34 @@
+/** One log line and one count for every connection that is refused or cut. Never the only trace of a request. */
+import type { Log, Metrics } from '../observe/ports.ts';
+import type { ConnectionFacts } from '../request/connection.ts';
+import type { DenyReason } from '../request/deny-reasons.ts';
+
+export interface RefusalFields {
+  /** What happened in the parser's or OpenSSL's words, or ours; nothing that a stranger typed. */
+  readonly detail?: string;
+  readonly connection?: number;
+  readonly certificateSerial?: string;
+}
+
+export type ReportRefusal = (reason: DenyReason, address: string, fields?: RefusalFields) => void;
+
+/** The ordinary end of a connection, and what every port scan does: counted, but no line in the usual log. */
+const QUIET: ReadonlySet<DenyReason> = new Set(['idle_timeout', 'connection_expired', 'draining']);
+const GONE = 'ECONNRESET';
+
+export function createRefusalReport({ log, metrics }: { readonly log: Log; readonly metrics: Metrics }): ReportRefusal {
+  return (reason, address, fields = {}) => {
+    metrics.refused(reason);
+    // A client that leaves in its handshake is a health check of a load balancer more often than anything else.
+    const quiet = QUIET.has(reason) || (reason === 'tls_handshake_failed' && fields.detail === GONE);
+    log[quiet ? 'debug' : 'info']({ reason, address, ...fields }, 'connection refused');
+  };
+}
+
+/** Which certificate was shown, and what OpenSSL said of it. The serial is hex by construction. */
+export function certificateFields({ tls }: ConnectionFacts): RefusalFields {
+  const certificate = tls?.certificate ?? null;
+  if (certificate === null) return {};
+  const { serial, verifyError } = certificate;
+  return { certificateSerial: serial, ...(verifyError === null ? {} : { detail: verifyError }) };
+}

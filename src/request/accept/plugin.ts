@@ -1,0 +1,53 @@
+/**
+ * Step 1: may this address speak at all? The peer of a direct connection was asked before TLS; here the client behind a
+ * trusted proxy is asked. Then what the listener found wrong with the request, and the global rate limit.
+ */
+import fp from 'fastify-plugin';
+import type { Clock } from '../../lib/clock.ts';
+import { arrivalOf } from '../arrival.ts';
+import { mayConnect } from './addresses.ts';
+import type { HostAddresses } from './addresses.ts';
+import { clientAddress } from './forwarded-for.ts';
+import { createRateLimiter } from './rate-limit.ts';
+import type { Config } from '../../config/config.ts';
+
+export interface AcceptOptions {
+  readonly config: Config;
+  readonly hosts: HostAddresses;
+  readonly clock: Clock;
+}
+
+export const acceptPlugin = fp<AcceptOptions>(
+  (app, { config, hosts, clock }, done) => {
+    const limiter = createRateLimiter(config.rateLimit, clock);
+    app.addHook('onRequest', (request, _reply, next) => {
+      const { passage } = request;
+      const { answer } = passage;
+      const forwardedFor = request.headers['x-forwarded-for'];
+      const header = Array.isArray(forwardedFor) ? forwardedFor.join(',') : forwardedFor;
+      const client = clientAddress(passage.address, header, config.access.trustedProxies);
+      if (client.kind === 'fault') {
+        answer.refuse('bad_forwarded_for', { detail: client.detail });
+        return;
+      }
+      passage.address = client.address;
+      if (client.forwarded && !mayConnect(client.address, config.access, hosts)) {
+        answer.refuse('address_denied');
+        return;
+      }
+      const { fault } = arrivalOf(request.raw);
+      if (fault !== null) {
+        answer.refuse(fault.reason, { detail: fault.detail });
+        return;
+      }
+      const token = limiter.take();
+      if (!token.ok) {
+        answer.refuse('rate_limited', { retryAfterSeconds: Math.ceil(token.waitMs / 1000) });
+        return;
+      }
+      next();
+    });
+    done();
+  },
+  { name: 'accept', dependencies: ['passage'] },
+);

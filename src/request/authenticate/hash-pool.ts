@@ -1,0 +1,206 @@
+/**
+ * Password hashing off the main thread: a few workers behind a bounded queue. A worker that does not come back is
+ * terminated and replaced. Passwords live here as long as their job, and are never logged.
+ */
+import { Worker } from 'node:worker_threads';
+import type { Hashing } from '../../config/config.ts';
+import type { HtpasswdHash } from '../../formats/htpasswd.ts';
+import type { Clock, Timer } from '../../lib/clock.ts';
+import type { Log, Metrics } from '../../observe/ports.ts';
+import { createFairQueue } from './fair-queue.ts';
+import type { HashReply, HashRequest } from './hash-worker.ts';
+
+export interface HashJob {
+  readonly hashes: readonly HtpasswdHash[];
+  readonly password: string;
+  /** Who pays for it: the address, or the /64 of an IPv6 address. */
+  readonly address: string;
+}
+
+export type HashResult =
+  /** `matched`: the index of the hash that fits, -1 for none. */
+  | { readonly kind: 'verified'; readonly matched: number }
+  /** Its deadline passed, in the queue or in the worker. */
+  | { readonly kind: 'late' }
+  /** The worker died or a hash could not be computed: a defect, or no memory. */
+  | { readonly kind: 'failed' };
+
+export interface HashPool {
+  /**
+   * Queues a job; `done` is called once, never synchronously.
+   * @returns null when the queue, or the share of the address, is full; else a function that takes the job out of the
+   * queue, in which case `done` is not called. It returns false when the job runs already.
+   */
+  submit(job: HashJob, done: (result: HashResult) => void): (() => boolean) | null;
+  /** Takes new limits over; what waits goes on waiting. */
+  configure(hashing: Hashing): void;
+  /** Starts one worker, so that the first login need not wait for it. */
+  warmUp(): void;
+  close(): Promise<void>;
+}
+
+export interface HashPoolOptions {
+  readonly hashing: Hashing;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly workerUrl?: URL;
+}
+
+interface Task {
+  readonly id: number;
+  readonly job: HashJob;
+  readonly done: (result: HashResult) => void;
+  timer: Timer;
+}
+
+interface Slot {
+  readonly worker: Worker;
+  task: Task | null;
+  startedAt: number;
+}
+
+/** Plenty for any hash that the parser lets through; a worker that wants more is out of its mind. */
+const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 16, stackSizeMb: 2 };
+
+/**
+ * The compiled worker. From source (tests, tsx) it is the one of the last build, because Node 20 cannot run TypeScript
+ * in a worker thread: build first.
+ */
+export function defaultWorkerUrl(): URL {
+  const fromSource = import.meta.url.endsWith('.ts');
+  return new URL(
+    fromSource ? '../../../dist/request/authenticate/hash-worker.js' : './hash-worker.js',
+    import.meta.url,
+  );
+}
+
+export function createHashPool({ clock, log, metrics, ...options }: HashPoolOptions): HashPool {
+  const workerUrl = options.workerUrl ?? defaultWorkerUrl();
+  let limits = options.hashing;
+  let nextId = 1;
+  let closed = false;
+  const queue = createFairQueue<Task>(() => limits.queue);
+  const slots = new Set<Slot>();
+  /** Jobs of an address, waiting and running. */
+  const shares = new Map<string, number>();
+
+  function settle(task: Task, result: HashResult | null): void {
+    task.timer.cancel();
+    const { address } = task.job;
+    const left = (shares.get(address) ?? 1) - 1;
+    if (left === 0) shares.delete(address);
+    else shares.set(address, left);
+    if (result !== null) task.done(result);
+  }
+
+  function spawn(): Slot {
+    const worker = new Worker(workerUrl, { name: 'promgate-hash', env: {}, resourceLimits: RESOURCE_LIMITS });
+    const slot: Slot = { worker, task: null, startedAt: 0 };
+    worker.unref();
+    worker.on('message', (reply: HashReply) => {
+      finish(slot, reply);
+    });
+    worker.on('error', (error) => {
+      lose(slot, error);
+    });
+    worker.on('exit', () => {
+      lose(slot, null);
+    });
+    slots.add(slot);
+    return slot;
+  }
+
+  function finish(slot: Slot, reply: HashReply): void {
+    const { task } = slot;
+    if (task?.id !== reply.id) return;
+    slot.task = null;
+    metrics.passwordHashed((clock.monotonic() - slot.startedAt) / 1000);
+    if (reply.matched === null) log.error({}, 'a password hash could not be computed');
+    settle(task, reply.matched === null ? { kind: 'failed' } : { kind: 'verified', matched: reply.matched });
+    dispatch();
+  }
+
+  /** The worker is gone without having been told to. */
+  function lose(slot: Slot, error: Error | null): void {
+    if (!slots.delete(slot)) return;
+    const { task } = slot;
+    log.error({ error: error?.message ?? 'exited' }, 'password worker died');
+    metrics.passwordChecked('worker_replaced');
+    if (task !== null) settle(task, { kind: 'failed' });
+    dispatch();
+  }
+
+  function retire(slot: Slot): Promise<unknown> {
+    slots.delete(slot);
+    return slot.worker.terminate();
+  }
+
+  function run(slot: Slot, task: Task): void {
+    const { hashes, password } = task.job;
+    slot.task = task;
+    slot.startedAt = clock.monotonic();
+    task.timer.cancel();
+    // The time in the queue does not count against the worker: a healthy one would be killed under a flood.
+    task.timer = clock.after(limits.deadlineMs * Math.max(1, hashes.length), () => {
+      log.warn({ deadline_ms: limits.deadlineMs }, 'password worker is stuck and was replaced');
+      metrics.passwordChecked('worker_replaced');
+      void retire(slot);
+      settle(task, { kind: 'late' });
+      dispatch();
+    });
+    slot.worker.postMessage({ id: task.id, hashes, password } satisfies HashRequest);
+  }
+
+  function dispatch(): void {
+    if (closed) return;
+    for (const slot of slots) if (slot.task === null && slots.size > limits.workers) void retire(slot);
+    while (queue.length > 0) {
+      const slot = [...slots].find(({ task }) => task === null) ?? (slots.size < limits.workers ? spawn() : null);
+      if (slot === null) break;
+      const task = queue.shift();
+      if (task !== undefined) run(slot, task);
+    }
+    metrics.hashQueue(queue.length);
+  }
+
+  return {
+    submit(job, done) {
+      const share = shares.get(job.address) ?? 0;
+      if (closed || share >= limits.queuePerAddress) return null;
+      const { address } = job;
+      const timer = clock.after(limits.deadlineMs, () => {
+        if (queue.remove(address, task)) settle(task, { kind: 'late' });
+        metrics.hashQueue(queue.length);
+      });
+      const task: Task = { id: nextId++, job, done, timer };
+      if (!queue.push(address, task)) {
+        timer.cancel();
+        return null;
+      }
+      shares.set(address, share + 1);
+      dispatch();
+      return () => {
+        if (!queue.remove(address, task)) return false;
+        settle(task, null);
+        metrics.hashQueue(queue.length);
+        return true;
+      };
+    },
+    configure(hashing) {
+      limits = hashing;
+      dispatch();
+    },
+    warmUp() {
+      if (!closed && slots.size === 0) spawn();
+    },
+    async close() {
+      closed = true;
+      for (let task = queue.shift(); task !== undefined; task = queue.shift()) settle(task, { kind: 'late' });
+      const running = [...slots];
+      const exits = running.map(retire);
+      for (const { task } of running) if (task !== null) settle(task, { kind: 'late' });
+      await Promise.all(exits);
+    },
+  };
+}

@@ -1,0 +1,228 @@
+/**
+ * Is this the password of that user? Cache, lockout and hashing put together; outlives reloads. It never hashes on the
+ * main thread, never logs a password, and a stranger cannot tell by answer or effort whether a user exists.
+ */
+import type { Config, Hashing, Lockout as LockoutRules, Users } from '../../config/config.ts';
+import { addressGroup, EMPTY_ADDRESS_SET } from '../../formats/address-set.ts';
+import { LONGEST_PASSWORD_BYTES } from '../../formats/password-hash.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { quoteForeign } from '../../lib/foreign-text.ts';
+import type { Log, Metrics } from '../../observe/ports.ts';
+import type { DenyReason } from '../deny-reasons.ts';
+import { changedUsers, createCredentialSet, type CredentialSet, type Subject } from './credentials.ts';
+import { createHashPool, type HashResult } from './hash-pool.ts';
+import { createKeyedDigest } from './keyed-digest.ts';
+import { createLockout, type FailedLogin } from './lockout.ts';
+import { createPasswordCache } from './password-cache.ts';
+import { createSharedVerification } from './shared-verification.ts';
+
+export interface Attempt {
+  readonly user: string;
+  readonly password: string;
+  /** The client's address in normal form. */
+  readonly address: string;
+  /** The configuration under which the request came in. */
+  readonly config: Config;
+}
+
+export type CheckOutcome =
+  | { readonly kind: 'right'; readonly user: string }
+  | {
+      readonly kind: 'refused';
+      readonly reason: 'credentials_wrong' | 'locked_out' | 'login_queue_full' | 'internal_error';
+      readonly retryAfterSeconds?: number;
+    };
+
+export interface LockoutEntry {
+  /** An address, or the /64 of an IPv6 address. */
+  readonly address: string;
+  /** Quoted; `unknown user` for a name that is not configured (those are not kept); null: every user of the address. */
+  readonly user: string | null;
+  /** Milliseconds since the epoch. */
+  readonly untilMs: number;
+}
+
+export interface PasswordCheck {
+  /**
+   * Calls `done` once, at once when the answer is known, else after the password was hashed.
+   * @returns a function for the client that has left: `done` is not called any more.
+   */
+  check(attempt: Attempt, done: (outcome: CheckOutcome) => void): () => void;
+  /** To be called at start and after each reload: what has changed is forgotten. */
+  applied(config: Config): void;
+  lockouts(): readonly LockoutEntry[];
+  /** @returns how many lockouts of the address (or its IPv6 /64) were lifted. */
+  clearLockout(address: string): number;
+  close(): Promise<void>;
+}
+
+export interface PasswordCheckOptions {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  /** The compiled hash-worker; default: the one beside this file. */
+  readonly workerUrl?: URL;
+}
+
+const SWEEP_EVERY_MS = 10_000;
+
+/** Until a configuration was applied: nothing is hashed, nobody gets in. */
+const NO_HASHING: Hashing = { workers: 0, queue: 0, queuePerAddress: 0, deadlineMs: 1000 };
+const NO_LOCKOUT: LockoutRules = {
+  attempts: Infinity,
+  windowMs: 0,
+  durationMs: 0,
+  attemptsPerAddress: Infinity,
+  exempt: EMPTY_ADDRESS_SET,
+};
+
+export function createPasswordCheck({ log, metrics, clock, ...options }: PasswordCheckOptions): PasswordCheck {
+  const digest = createKeyedDigest();
+  const cache = createPasswordCache(digest);
+  const lockout = createLockout(NO_LOCKOUT, () => clock.monotonic());
+  const pool = createHashPool({ hashing: NO_HASHING, clock, log, metrics, ...options });
+  const verifications = createSharedVerification(pool, () => {
+    metrics.passwordChecked('abandoned');
+  });
+  const sets = new WeakMap<Users, CredentialSet>();
+  let current: Config | null = null;
+  const timer = clock.every(SWEEP_EVERY_MS, () => {
+    lockout.sweep();
+    metrics.lockoutsActive(lockout.lockedAddresses);
+  });
+
+  const nameDigest = (user: string) => digest('user', user);
+
+  function credentialsOf(users: Users): CredentialSet {
+    const set = sets.get(users) ?? createCredentialSet(users, digest);
+    sets.set(users, set);
+    return set;
+  }
+
+  function applied(config: Config): void {
+    const changed = changedUsers(current?.users ?? new Map(), config.users);
+    current = config;
+    cache.renew(credentialsOf(config.users).generation);
+    lockout.configure(config.lockout);
+    lockout.liftUsers(new Set(changed.map(nameDigest)));
+    pool.configure(config.hashing);
+    if (config.users.size > 0) pool.warmUp();
+  }
+
+  /** A password that was taken away while it was being hashed does not log in. */
+  const isStillAccepted = (user: string, lineId: string) =>
+    current?.users.get(user)?.some(({ id }) => id === lineId) ?? false;
+
+  function check(attempt: Attempt, done: (outcome: CheckOutcome) => void): () => void {
+    // A request of the new app can come before the reload has told us.
+    if (current === null || attempt.config.generation > current.generation) applied(attempt.config);
+    const { user, password, address } = attempt;
+    const credentials = credentialsOf(attempt.config.users);
+    const subject = credentials.subjectOf(user);
+    const keys = subject.lines.map(({ id }) => cache.keyOf(credentials.generation, user, id, password));
+    if (subject.isKnown && keys.some((key) => cache.has(key))) {
+      metrics.passwordChecked('cached');
+      done({ kind: 'right', user });
+      return LEFT_ALREADY;
+    }
+    // From here on a configured user costs what a stranger's name costs, to the microsecond.
+    if (subject.isKnown) digest('stand-in', user);
+    const login = failedLogin(attempt, subject);
+    const lockedUntil = lockout.lockedUntil(address, login.user);
+    const isRepeat = lockout.isKnownWrong(login);
+    if (isRepeat) metrics.passwordChecked('negative_cached');
+    if (lockedUntil !== null && (isRepeat || !mayVerifyOnce(address, subject))) {
+      done(refuseLocked(attempt, isRepeat, lockedUntil));
+      return LEFT_ALREADY;
+    }
+    if (isRepeat || subject.lines.length === 0 || Buffer.byteLength(password) > LONGEST_PASSWORD_BYTES) {
+      done(refuseWrong(attempt, login));
+      return LEFT_ALREADY;
+    }
+    const job = { hashes: subject.lines.map(({ hash }) => hash), password, address: addressGroup(address) };
+    const leave = verifications.verify(digest('job', user, password, ...keys), job, (result, isPresent) => {
+      const outcome = conclude(result);
+      if (isPresent) done(outcome);
+    });
+    if (leave !== null) return leave;
+    metrics.passwordChecked('queue_full');
+    done(refuseBusy());
+    return LEFT_ALREADY;
+
+    function conclude(result: HashResult): CheckOutcome {
+      if (result.kind === 'failed') return { kind: 'refused', reason: 'internal_error' };
+      if (result.kind === 'late') return refuseBusy();
+      metrics.passwordChecked('hashed');
+      const key = keys[result.matched];
+      const line = subject.lines[result.matched];
+      if (!subject.isKnown || key === undefined || line === undefined) return refuseWrong(attempt, login);
+      if (!isStillAccepted(user, line.id)) return { kind: 'refused', reason: 'credentials_wrong' };
+      cache.remember(key, credentials.generation);
+      return { kind: 'right', user };
+    }
+  }
+
+  /** A stranger's name takes the turn of the user for whom it stands, or the lock would tell who is configured. */
+  const mayVerifyOnce = (address: string, { costsLike }: Subject) =>
+    costsLike !== null && lockout.takeVerification(address, nameDigest(costsLike));
+
+  /** The same wrong pair has the same digest until a line of the user changes. */
+  function failedLogin({ user, password, address }: Attempt, { lines }: Subject): FailedLogin {
+    const ids = lines.map(({ id }) => id);
+    const credential = digest('wrong', addressGroup(address), user, password, ...ids);
+    return { address, user: nameDigest(user), credential };
+  }
+
+  function refuseWrong(attempt: Attempt, login: FailedLogin): CheckOutcome {
+    const { counted, locked } = lockout.fail(login);
+    logFailure(attempt, 'credentials_wrong', !counted);
+    if (locked !== 'nothing') {
+      const user = locked === 'user' ? quoteForeign(attempt.user) : null;
+      log.warn({ address: addressGroup(attempt.address), user }, 'locked out after too many failed logins');
+      metrics.lockedOut();
+      metrics.lockoutsActive(lockout.lockedAddresses);
+    }
+    return { kind: 'refused', reason: 'credentials_wrong' };
+  }
+
+  function refuseLocked(attempt: Attempt, isRepeat: boolean, until: number): CheckOutcome {
+    logFailure(attempt, 'locked_out', isRepeat);
+    const retryAfterSeconds = Math.max(1, Math.ceil((until - clock.monotonic()) / 1000));
+    return { kind: 'refused', reason: 'locked_out', retryAfterSeconds };
+  }
+
+  function refuseBusy(): CheckOutcome {
+    const deadlineMs = current?.hashing.deadlineMs ?? NO_HASHING.deadlineMs;
+    return { kind: 'refused', reason: 'login_queue_full', retryAfterSeconds: Math.ceil(deadlineMs / 1000) };
+  }
+
+  /** The order of the fields is documented in docs/fail2ban.md: what the stranger typed comes last. */
+  function logFailure({ user, address }: Attempt, reason: DenyReason, isRepeat: boolean): void {
+    log.warn({ address, reason, repeat: isRepeat, user: quoteForeign(user) }, 'login failed');
+  }
+
+  return {
+    check,
+    applied,
+    lockouts() {
+      const names = new Map([...(current?.users.keys() ?? [])].map((name) => [nameDigest(name), quoteForeign(name)]));
+      const offset = clock.now() - clock.monotonic();
+      return lockout.list().map(({ address, user, until }) => ({
+        address,
+        user: user === null ? null : (names.get(user) ?? 'unknown user'),
+        untilMs: Math.round(until + offset),
+      }));
+    },
+    clearLockout(address) {
+      const lifted = lockout.clear(address);
+      metrics.lockoutsActive(lockout.lockedAddresses);
+      return lifted;
+    },
+    async close() {
+      timer.cancel();
+      await pool.close();
+    },
+  };
+}
+
+const LEFT_ALREADY = (): void => undefined;

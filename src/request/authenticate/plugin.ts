@@ -1,0 +1,118 @@
+/**
+ * Step 2: who is it? Exempt paths, then the client certificate, then user and password; glue only. Fails closed: the
+ * hook goes on only with an identity.
+ */
+import basicAuth from '@fastify/basic-auth';
+import type { FastifyRequest } from 'fastify';
+import fp from 'fastify-plugin';
+import type { Config } from '../../config/config.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { quoteForeign } from '../../lib/foreign-text.ts';
+import type { PresentedCertificate } from '../connection.ts';
+import type { VerifiedCertificate } from '../identity.ts';
+import type { Passage } from '../passage.ts';
+import { createClaims, type Claims } from './claim.ts';
+import { certificateOutcome, describeHolder, wasNotAsked } from './client-certificate.ts';
+import { ANONYMOUS, isExempt } from './exempt.ts';
+import { authenticate, refusalByCertificate, takesPasswords } from './modes.ts';
+import type { PasswordOutcome, Refused, Settled } from './modes.ts';
+import type { PasswordCheck } from './password-check.ts';
+
+export interface AuthenticateOptions {
+  readonly passwordCheck: PasswordCheck;
+  readonly clock: Clock;
+}
+
+export const authenticatePlugin = fp<AuthenticateOptions>(
+  async (app, { passwordCheck, clock }) => {
+    const outcomes = new WeakMap<FastifyRequest, PasswordOutcome>();
+    const holders = new WeakMap<PresentedCertificate, VerifiedCertificate>();
+    const claimsByConfig = new WeakMap<Config, Claims>();
+
+    // It only reads the header: our check decides, and what it refuses never becomes an error of Fastify's.
+    await app.register(basicAuth, {
+      strictCredentials: true,
+      utf8: true,
+      validate(user, password, request, _reply, done) {
+        const { config, address, releases } = request.passage;
+        releases.push(
+          passwordCheck.check({ user, password, address, config }, (outcome) => {
+            outcomes.set(request, outcome);
+            done();
+          }),
+        );
+      },
+    });
+    const readBasic = app.basicAuth.bind(app);
+
+    function holderOf(presented: PresentedCertificate): VerifiedCertificate {
+      const holder = holders.get(presented) ?? describeHolder(presented);
+      holders.set(presented, holder);
+      return holder;
+    }
+
+    function claimsOf(config: Config): Claims {
+      const claims = claimsByConfig.get(config) ?? createClaims(config.identities);
+      claimsByConfig.set(config, claims);
+      return claims;
+    }
+
+    app.addHook('onRequest', (request, reply, next) => {
+      const { passage } = request;
+      const { config, connection, target, address } = passage;
+      if (isExempt(config.exempt, target, address)) {
+        passage.identity = ANONYMOUS;
+        next();
+        return;
+      }
+      const mode = config.authenticate;
+      const facts = connection.facts.tls;
+      const certificate = certificateOutcome(facts, config.tls?.trust ?? null, clock.now(), holderOf);
+      const conclude = (password: PasswordOutcome): void => {
+        const outcome = authenticate({ mode, certificate, password, claims: claimsOf(config) });
+        if (settle(passage, outcome)) next();
+      };
+      const byCertificate = refusalByCertificate(mode, certificate);
+      if (
+        byCertificate !== null ||
+        request.headers.authorization === undefined ||
+        !takesPasswords(mode, config.users.size > 0)
+      ) {
+        conclude({ kind: 'notMine' });
+        return;
+      }
+      readBasic(request, reply, (error) => {
+        conclude(error === undefined ? (outcomes.get(request) ?? MALFORMED) : MALFORMED);
+      });
+    });
+  },
+  { name: 'authenticate', dependencies: ['accept'], fastify: '5.x' },
+);
+
+const MALFORMED: Refused = { kind: 'refused', reason: 'credentials_malformed' };
+
+/** @returns whether the request may go on. */
+function settle(passage: Passage, outcome: Settled): boolean {
+  const { connection, config, answer } = passage;
+  if (outcome.kind === 'identified') {
+    passage.identity = outcome.identity;
+    connection.authenticated = true;
+    return true;
+  }
+  const { reason, retryAfterSeconds } = outcome;
+  const { tls } = connection.facts;
+  const isAboutCertificate = reason.startsWith('certificate_') || reason === 'crl_expired';
+  // A certificate belongs to its handshake: only a new connection can show a better one, or be asked for one.
+  if (isAboutCertificate || (reason === 'credentials_missing' && wasNotAsked(tls, config.tls?.trust ?? null))) {
+    connection.drain(config.drainTimeoutMs);
+  }
+  answer.refuse(reason, {
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    ...(isAboutCertificate && tls?.certificate ? { detail: describeRefused(tls.certificate) } : {}),
+  });
+  return false;
+}
+
+function describeRefused({ subject, serial, verifyError }: PresentedCertificate): string {
+  return `${quoteForeign(subject)} serial ${serial}: ${verifyError ?? 'not acceptable now'}`;
+}

@@ -1,0 +1,199 @@
+/**
+ * Why something was refused: one closed table, used as log field, metric label, public answer and test expectation.
+ * docs/errors.md is generated from it. Adding a reason is a compile error until everyone who must know it does.
+ */
+
+export interface DenyReasonRow {
+  /** The HTTP status of the answer; null where there is no answer because the connection is closed. */
+  readonly status: number | null;
+  /** What the client is told. Never the exact cause of a failed authentication, never an upstream's address. */
+  readonly public: string;
+  /** For docs/errors.md: what happened and what the operator can do. */
+  readonly meaning: string;
+}
+
+const CERTIFICATE_PUBLIC = 'client certificate required';
+
+export const DENY_REASONS = {
+  // accept: connections
+  address_denied: {
+    status: 403,
+    public: 'address not allowed',
+    meaning: 'The address is not in `allow`, or is in `deny`. On a direct connection the socket is closed before TLS.',
+  },
+  too_many_connections: {
+    status: null,
+    public: '',
+    meaning: 'All of `limits.connections` are taken.',
+  },
+  too_many_connections_from_address: {
+    status: null,
+    public: '',
+    meaning: 'One address (an IPv6 /64 counts as one) holds `limits.connections_per_address` connections.',
+  },
+  tls_handshake_failed: {
+    status: null,
+    public: '',
+    meaning: 'The TLS handshake failed: plain HTTP, an old TLS version, no common cipher, or a port scan.',
+  },
+  tls_handshake_timeout: {
+    status: null,
+    public: '',
+    meaning: 'The TLS handshake did not end within 10 s.',
+  },
+  http2_no_preface: {
+    status: null,
+    public: '',
+    meaning: 'HTTP/2 was negotiated, but no preface came within 5 s.',
+  },
+  http2_flood: {
+    status: null,
+    public: '',
+    meaning: 'More than 100 resets, PINGs or SETTINGS in 10 s on one HTTP/2 connection.',
+  },
+  pipeline_exceeded: {
+    status: null,
+    public: '',
+    meaning: 'More than 4 unanswered requests on one HTTP/1.1 connection.',
+  },
+  idle_timeout: {
+    status: null,
+    public: '',
+    meaning: 'No request within the idle time-out (10 s before the connection has authenticated, 330 s after).',
+  },
+  send_timeout: {
+    status: null,
+    public: '',
+    meaning: 'An answer made no progress for 30 s because the client did not read.',
+  },
+  connection_expired: {
+    status: null,
+    public: '',
+    meaning: 'The connection reached `max_connection_age` or the end of its client certificate.',
+  },
+  // accept: requests
+  header_timeout: { status: 408, public: 'request timeout', meaning: 'The request headers or body came too slowly.' },
+  headers_too_large: { status: 431, public: 'request header fields too large', meaning: 'Headers beyond 64 KiB.' },
+  bad_http: { status: 400, public: 'bad request', meaning: 'The HTTP parser refused what came.' },
+  bad_target: {
+    status: 400,
+    public: 'request target is not in normal form',
+    meaning:
+      'The path has `..`, `//`, an encoded or repeated separator, an over-long encoding, control characters or the like. Nothing is repaired: send the normal form.',
+  },
+  bad_header: {
+    status: 400,
+    public: 'ambiguous request header',
+    meaning: 'Two Host, Authorization or Content-Type headers, or an h2 `host` unlike `:authority`.',
+  },
+  bad_framing: {
+    status: 400,
+    public: 'bad message framing',
+    meaning: 'A transfer coding other than chunked, HTTP/1.0 with a transfer coding, or a body on GET or HEAD.',
+  },
+  bad_forwarded_for: {
+    status: 400,
+    public: 'bad X-Forwarded-For',
+    meaning: 'A trusted proxy sent an X-Forwarded-For with a token that is not an address.',
+  },
+  rate_limited: { status: 429, public: 'too many requests', meaning: '`rate_limit` is exhausted.' },
+  draining: { status: 503, public: 'shutting down', meaning: 'The gate is shutting down, or the connection must go.' },
+  // authenticate
+  credentials_missing: { status: 401, public: 'authentication required', meaning: 'No credentials were sent.' },
+  credentials_malformed: {
+    status: 401,
+    public: 'authentication required',
+    meaning: 'The Authorization header is not a well-formed Basic credential.',
+  },
+  credentials_wrong: { status: 401, public: 'authentication required', meaning: 'Unknown user or wrong password.' },
+  locked_out: {
+    status: 429,
+    public: 'too many failed logins',
+    meaning: 'Address and user, or the address, are locked out. `promgate lockouts` shows and lifts it.',
+  },
+  login_queue_full: {
+    status: 503,
+    public: 'too many logins at once',
+    meaning: 'The queue of password checks is full, or a check did not end before its deadline.',
+  },
+  certificate_missing: { status: 401, public: CERTIFICATE_PUBLIC, meaning: 'No client certificate was shown.' },
+  certificate_unknown_ca: {
+    status: 401,
+    public: CERTIFICATE_PUBLIC,
+    meaning: 'The client certificate does not lead to a configured client CA.',
+  },
+  certificate_expired: { status: 401, public: CERTIFICATE_PUBLIC, meaning: 'The client certificate has expired.' },
+  certificate_not_yet_valid: {
+    status: 401,
+    public: CERTIFICATE_PUBLIC,
+    meaning: 'The client certificate is not valid yet: compare the clocks.',
+  },
+  certificate_revoked: {
+    status: 401,
+    public: CERTIFICATE_PUBLIC,
+    meaning: 'The client certificate, or a CA above it, is on the CRL.',
+  },
+  certificate_wrong_purpose: {
+    status: 401,
+    public: CERTIFICATE_PUBLIC,
+    meaning: 'The certificate is not made for TLS clients (extended key usage clientAuth).',
+  },
+  certificate_san_not_allowed: {
+    status: 401,
+    public: CERTIFICATE_PUBLIC,
+    meaning: 'No SAN of the certificate is in `client_allowed_sans`.',
+  },
+  certificate_invalid: {
+    status: 401,
+    public: CERTIFICATE_PUBLIC,
+    meaning: 'The certificate cannot be verified for another reason; the log has the TLS error.',
+  },
+  crl_expired: {
+    status: 401,
+    public: CERTIFICATE_PUBLIC,
+    meaning: 'A CRL is past its nextUpdate, or one for the issuer is missing: nobody can be verified. Renew the CRL.',
+  },
+  // authorize
+  identity_unknown: {
+    status: 403,
+    public: 'not allowed',
+    meaning: 'The credential is right, but no entry of `identities` claims it.',
+  },
+  identity_mismatch: {
+    status: 403,
+    public: 'not allowed',
+    meaning: 'Password and certificate belong to two different identities.',
+  },
+  identity_address: { status: 403, public: 'not allowed', meaning: "The address is not in the identity's `allow_from`." },
+  identity_path: { status: 403, public: 'not allowed', meaning: "The path is not in the identity's `paths`." },
+  path_unknown: {
+    status: 404,
+    public: 'not found',
+    meaning: "The path is not in the upstream's kind table; `also_allow` widens it.",
+  },
+  method_not_allowed: { status: 405, public: 'method not allowed', meaning: 'The path exists, not with this method.' },
+  // forward
+  body_too_large: { status: 413, public: 'request body too large', meaning: 'The body exceeds `request_body_limit`.' },
+  media_type: { status: 415, public: 'unsupported media type', meaning: 'The body has a type that is not accepted here.' },
+  upstream_unreachable: {
+    status: 502,
+    public: 'upstream unreachable',
+    meaning: 'The upstream refused the connection, could not be resolved or its TLS certificate is not trusted.',
+  },
+  upstream_failed: {
+    status: 502,
+    public: 'bad gateway',
+    meaning: 'The upstream closed the connection or answered with something that is not HTTP.',
+  },
+  upstream_busy: {
+    status: 503,
+    public: 'upstream busy',
+    meaning: '`max_connections` to the upstream are in use and its queue is full or was waited for too long.',
+  },
+  upstream_timeout: { status: 504, public: 'upstream timeout', meaning: 'The upstream did not answer in time.' },
+  internal_error: { status: 500, public: 'internal error', meaning: 'A defect of the gate; the log has the details.' },
+} as const satisfies Record<string, DenyReasonRow>;
+
+export type DenyReason = keyof typeof DENY_REASONS;
+
+export const DENY_REASON_NAMES = Object.keys(DENY_REASONS) as readonly DenyReason[];

@@ -1,0 +1,203 @@
+/**
+ * One request to one upstream, and its answer on the way back: waits for a line, retries once where that is safe, streams
+ * with backpressure, and ends with whichever side ends first. Speaks undici's dispatch protocol; no promise, no signal.
+ */
+import type { Dispatcher } from 'undici';
+import type { Upstream } from '../../config/config.ts';
+import type { Answer } from '../answer.ts';
+import { failureOf, isConnectionDeath } from './failures.ts';
+import type { Failure } from './failures.ts';
+import type { Line, Waiter, Watched } from './pool.ts';
+import type { UpstreamPool } from './pools.ts';
+import type { RequestBody } from './request-body.ts';
+import { clientHeaders } from './response-headers.ts';
+
+export interface Ask {
+  readonly method: string;
+  /** Path and query, written from the judged target. */
+  readonly path: string;
+  readonly headers: Record<string, string | string[] | undefined>;
+  readonly body: RequestBody | null;
+  /** The client sends its body when it is told to. */
+  readonly waitsForContinue: boolean;
+}
+
+type Headers = Readonly<Record<string, string | string[] | undefined>>;
+
+export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
+  readonly #ask: Ask;
+  readonly #upstream: Upstream;
+  readonly #pool: UpstreamPool;
+  readonly #answer: Answer;
+  #line: Line | null = null;
+  #controller: Dispatcher.DispatchController | null = null;
+  #reused = false;
+  #responseBegan = false;
+  #retried = false;
+  #silentMs = 0;
+  #paused = false;
+  #done = false;
+
+  constructor(ask: Ask, upstream: Upstream, pool: UpstreamPool, answer: Answer) {
+    this.#ask = ask;
+    this.#upstream = upstream;
+    this.#pool = pool;
+    this.#answer = answer;
+  }
+
+  /** Returns at once; everything else happens to the answer. */
+  start(): void {
+    this.#answer.onClose(() => {
+      this.#abandon();
+    });
+    if (this.#done) return;
+    this.#pool.pool.enter(this);
+    // A connection whose body nobody reads does not show that its client has left: what fits is read in the queue.
+    if (this.#line === null && !this.#ask.waitsForContinue) this.#ask.body?.read(0);
+  }
+
+  // As a waiter
+
+  admitted(line: Line): void {
+    this.#line = line;
+    this.#send(line);
+  }
+
+  turnedAway(why: string): void {
+    this.#done = true;
+    this.#ask.body?.destroy();
+    this.#answer.refuse('upstream_busy', { detail: why });
+  }
+
+  #send(line: Line): void {
+    this.#controller = null;
+    this.#responseBegan = false;
+    const { method, path, headers, body } = this.#ask;
+    line.client.dispatch({ method: method as Dispatcher.HttpMethod, path, headers, body }, this);
+  }
+
+  // As undici's handler
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#done) {
+      controller.abort(new Error('the client has left'));
+      return;
+    }
+    if (this.#line === null) return;
+    this.#reused = this.#line.used;
+    this.#line.used = true;
+  }
+
+  /** The first byte of a response; not in undici's newer types, but called. */
+  onResponseStarted(): void {
+    this.#responseBegan = true;
+  }
+
+  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: Headers): void {
+    if (this.#done || status < 200) return;
+    this.#pool.report(true);
+    this.#answer.open(status, clientHeaders(headers, this.#upstream));
+    if (this.#answer.closed) {
+      this.#abandon();
+      return;
+    }
+    // A stream of events is silent for as long as nothing happens.
+    if (!isEventStream(headers)) this.#pool.pool.watched.add(this);
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#done) return;
+    this.#silentMs = 0;
+    if (this.#answer.write(chunk) || this.#answer.closed) return;
+    this.#paused = true;
+    controller.pause();
+    this.#answer.onDrain(() => {
+      this.#paused = false;
+      controller.resume();
+    });
+  }
+
+  onResponseEnd(): void {
+    if (this.#done) return;
+    this.#answer.end();
+    const { body } = this.#ask;
+    const bodyWasSent = body === null || body.readableEnded;
+    if (!bodyWasSent) body.destroy();
+    this.#finish(bodyWasSent);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController | null, error: Error): void {
+    if (this.#done) return;
+    if (this.#mayRetry(error)) {
+      this.#retry();
+      return;
+    }
+    this.#fail(failureOf(error, this.#controller !== null));
+  }
+
+  // As something watched
+
+  tick(elapsedMs: number): void {
+    // While the client does not read, the upstream cannot send: that is not its silence.
+    this.#silentMs = this.#paused ? 0 : this.#silentMs + elapsedMs;
+    if (this.#silentMs > this.#upstream.bodyTimeoutMs) {
+      this.#fail({ reason: 'upstream_timeout', detail: 'silence within the body' });
+    }
+  }
+
+  /**
+   * A GET on a kept-alive connection that died before any byte of a response: the upstream closed it while our request
+   * was on its way. Nothing else is ever asked twice.
+   */
+  #mayRetry(error: Error): boolean {
+    return (
+      !this.#retried &&
+      this.#reused &&
+      !this.#responseBegan &&
+      this.#ask.method === 'GET' &&
+      this.#ask.body === null &&
+      isConnectionDeath(error)
+    );
+  }
+
+  #retry(): void {
+    if (this.#line === null) return;
+    this.#retried = true;
+    this.#pool.retried();
+    this.#line = this.#pool.pool.renew(this.#line);
+    this.#send(this.#line);
+  }
+
+  #fail({ reason, detail }: Failure): void {
+    if (!this.#answer.opened && reason.startsWith('upstream_')) this.#pool.report(false, detail);
+    this.#stop(detail);
+    this.#answer.cut(reason, detail);
+  }
+
+  /** Nobody wants the answer any more. */
+  #abandon(): void {
+    if (this.#done) return;
+    this.#pool.pool.leave(this);
+    this.#stop('the client has left');
+  }
+
+  #stop(why: string): void {
+    this.#done = true;
+    this.#ask.body?.destroy();
+    this.#controller?.abort(new Error(why));
+    this.#finish(false);
+  }
+
+  #finish(healthy: boolean): void {
+    this.#done = true;
+    this.#pool.pool.watched.delete(this);
+    const line = this.#line;
+    this.#line = null;
+    if (line !== null) this.#pool.pool.giveBack(line, healthy);
+  }
+}
+
+function isEventStream(headers: Headers): boolean {
+  return String(headers['content-type']).trimStart().toLowerCase().startsWith('text/event-stream');
+}

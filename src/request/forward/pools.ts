@@ -1,0 +1,123 @@
+/**
+ * One pool per distinct upstream settings. Outlives reloads: a configuration that changes nothing about an upstream
+ * keeps its connections; a pool that no configuration holds closes when its last request is done.
+ */
+import type { Config, Upstream } from '../../config/config.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { ResolveHost } from '../../lib/resolve-host.ts';
+import type { Log, Metrics } from '../../observe/ports.ts';
+import { clientFactory, poolKey } from './connector.ts';
+import { createLookup } from './lookup.ts';
+import { Pool } from './pool.ts';
+
+export interface UpstreamPoolsOptions {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+  readonly resolveHost: ResolveHost;
+}
+
+export interface UpstreamPools {
+  /** Holds the pools of a configuration until the returned function is called. */
+  retain(config: Config): () => void;
+  /** @throws Error for `self`, which has no connections. */
+  of(upstream: Upstream): UpstreamPool;
+  /** Ends every pool at once. */
+  close(): Promise<void>;
+}
+
+/** A pool as the exchange sees it, with what is known of the upstream's state. */
+export interface UpstreamPool {
+  readonly pool: Pool;
+  /** Told after each request; counted, and logged when it changes. */
+  report(up: boolean, detail?: string): void;
+  retried(): void;
+}
+
+interface Entry extends UpstreamPool {
+  holders: number;
+  closed: boolean;
+}
+
+/** Between two looks at silent bodies: a quarter of the time-out, within these. */
+const TICK_MS = { least: 20, most: 1000 } as const;
+
+export function createUpstreamPools(options: UpstreamPoolsOptions): UpstreamPools {
+  const entries = new Map<string, Entry>();
+  const lookup = createLookup({ resolveHost: options.resolveHost });
+
+  const make = (upstream: Upstream): Entry => {
+    const { address } = upstream;
+    if (address.kind === 'self') throw new Error('the gate has no connections to itself');
+    const pool = new Pool({
+      maxConnections: upstream.maxConnections,
+      maxQueue: upstream.maxQueue,
+      queueTimeoutMs: upstream.queueTimeoutMs,
+      tickMs: Math.min(TICK_MS.most, Math.max(TICK_MS.least, upstream.bodyTimeoutMs / 4)),
+      makeClient: clientFactory(upstream, address, lookup),
+      clock: options.clock,
+    });
+    return { pool, holders: 0, closed: false, ...stateOf(upstream.name, options) };
+  };
+
+  // The key is long (it holds certificates): one look-up per upstream and configuration, not per request.
+  const known = new WeakMap<Upstream, Entry>();
+  const find = (upstream: Upstream): Entry => {
+    const remembered = known.get(upstream);
+    if (remembered?.closed === false) return remembered;
+    const key = poolKey(upstream);
+    const entry = entries.get(key) ?? make(upstream);
+    entries.set(key, entry);
+    known.set(upstream, entry);
+    return entry;
+  };
+
+  return {
+    retain(config) {
+      const held = config.upstreams.filter(({ address }) => address.kind !== 'self').map((upstream) => ({
+        key: poolKey(upstream),
+        entry: find(upstream),
+      }));
+      for (const { entry } of held) {
+        entry.holders += 1;
+        entry.pool.revive();
+      }
+      let released = false;
+      return () => {
+        if (released) return;
+        released = true;
+        for (const { key, entry } of held) {
+          entry.holders -= 1;
+          if (entry.holders > 0) continue;
+          entry.pool.retire(() => {
+            entry.closed = true;
+            entries.delete(key);
+          });
+        }
+      };
+    },
+    of: find,
+    async close() {
+      const all = [...entries.values()];
+      entries.clear();
+      for (const entry of all) entry.closed = true;
+      await Promise.all(all.map(({ pool }) => pool.destroy()));
+    },
+  };
+}
+
+function stateOf(name: string, { log, metrics }: UpstreamPoolsOptions): Pick<UpstreamPool, 'report' | 'retried'> {
+  let state: boolean | null = null;
+  return {
+    report(up, detail) {
+      if (up === state) return;
+      if (!up) log.warn({ upstream: name, detail }, 'upstream down');
+      else if (state === false) log.info({ upstream: name }, 'upstream up');
+      state = up;
+      metrics.upstreamUp(name, up);
+    },
+    retried() {
+      metrics.upstreamRetried(name);
+    },
+  };
+}

@@ -1,0 +1,94 @@
+/**
+ * The body of a client's request on its way upstream: streamed with backpressure, counted, cut at the limit. It is a
+ * stream of its own, because undici destroys what it was given, and a destroyed request takes the client's answer along.
+ */
+import { Readable } from 'node:stream';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import { http2StreamOf } from '../message.ts';
+import { ForwardError } from './failures.ts';
+
+type RawRequest = IncomingMessage | Http2ServerRequest;
+
+export interface RequestBodyOptions {
+  /** Bytes. */
+  readonly limit: number;
+  /** Called before the first byte is wanted: the moment for `100 Continue`. */
+  readonly onWanted: () => void;
+  readonly onBytes: (count: number) => void;
+}
+
+export class RequestBody extends Readable {
+  readonly #request: RawRequest;
+  readonly #options: RequestBodyOptions;
+  #received = 0;
+  #wanted = false;
+
+  constructor(request: RawRequest, options: RequestBodyOptions) {
+    super({ highWaterMark: 65_536 });
+    this.#request = request;
+    this.#options = options;
+  }
+
+  override _read(): void {
+    if (!this.#wanted) {
+      this.#wanted = true;
+      this.#options.onWanted();
+      this.#request.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose).on('error', this.#onError);
+    }
+    this.#request.resume();
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    if (this.#wanted) {
+      const request = this.#request;
+      request.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onClose);
+      // The error listener stays: nobody else would hear a late reset.
+      request.pause();
+    }
+    callback(error);
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#received += chunk.length;
+    this.#options.onBytes(chunk.length);
+    if (this.#received > this.#options.limit) {
+      this.destroy(new ForwardError('body_too_large', `more than ${String(this.#options.limit)} bytes`));
+    } else if (!this.push(chunk)) {
+      this.#request.pause();
+    }
+  };
+
+  readonly #onEnd = (): void => {
+    // On h2 a reset stream also ends: what is there would look complete to the upstream.
+    if (this.#wasReset()) this.#onClose();
+    else this.push(null);
+  };
+
+  readonly #onClose = (): void => {
+    if (!this.readableEnded && !this.destroyed && (!this.#request.readableEnded || this.#wasReset())) {
+      this.destroy(new ForwardError('bad_framing', 'the client left within the body'));
+    }
+  };
+
+  readonly #onError = (): void => {
+    this.#onClose();
+  };
+
+  #wasReset(): boolean {
+    const stream = http2StreamOf(this.#request);
+    if (stream === null) return !(this.#request as IncomingMessage).complete;
+    return stream.aborted || stream.rstCode !== 0;
+  }
+}
+
+/** What Content-Length says; null when nothing does. */
+export function announcedLength(request: RawRequest): number | null {
+  const value = request.headers['content-length'];
+  return value !== undefined && /^[0-9]{1,15}$/.test(value) ? Number(value) : null;
+}
+
+/** Sends `100 Continue`, on either protocol; a response that has begun or gone is left alone. */
+export function sendContinue(response: ServerResponse | Http2ServerResponse): void {
+  if (!response.headersSent && !response.writableEnded && !response.destroyed) response.writeContinue();
+}

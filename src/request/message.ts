@@ -1,0 +1,52 @@
+/** Facts about HTTP messages that more than one step needs: hop-by-hop headers, and whether a body is still to come. */
+import type { IncomingMessage } from 'node:http';
+import type { Http2ServerRequest, ServerHttp2Stream } from 'node:http2';
+
+/**
+ * Headers that belong to one connection (RFC 9110 §7.6.1 and what was once listed in RFC 2616 §13.5.1). They go both
+ * ways into the bin, together with those that a Connection header names.
+ */
+export const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'http2-settings',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authentication-info',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** The header names that a Connection header lists, lower case; empty when there is none. */
+export function namedByConnection(value: string | string[] | undefined): readonly string[] {
+  if (value === undefined) return [];
+  return String(value)
+    .toLowerCase()
+    .split(',')
+    .map((token) => token.trim())
+    .filter((token) => token !== '' && token !== 'close' && token !== 'keep-alive');
+}
+
+/** The stream of an h2 request; null on HTTP/1. The version is no proof: a client can claim HTTP/2.0 on HTTP/1. */
+export function http2StreamOf(request: IncomingMessage | Http2ServerRequest): ServerHttp2Stream | null {
+  return 'stream' in request ? request.stream : null;
+}
+
+/** Whether the request announced a body (RFC 9112 §6.3; on h2: no END_STREAM with the headers). */
+export function hasBody(request: IncomingMessage | Http2ServerRequest): boolean {
+  const stream = http2StreamOf(request);
+  if (stream !== null) return !stream.endAfterHeaders;
+  if (request.headers['transfer-encoding'] !== undefined) return true;
+  const length = request.headers['content-length'];
+  return length !== undefined && length !== '0';
+}
+
+/** Whether a body was announced and has not come to its end. */
+export function bodyIsOutstanding(request: IncomingMessage | Http2ServerRequest): boolean {
+  if (!hasBody(request)) return false;
+  const stream = http2StreamOf(request);
+  return stream === null ? !(request as IncomingMessage).complete : !stream.readableEnded;
+}

@@ -1,0 +1,88 @@
+/**
+ * What is written down when an answer is over: metrics, one log line at most, and the releases of the steps. Runs
+ * exactly once per request; nothing in here may keep a release from running.
+ */
+import { escapeNonPrintable, quoteForeign } from '../../lib/foreign-text.ts';
+import type { Log, Metrics } from '../../observe/ports.ts';
+import type { DenyReason } from '../deny-reasons.ts';
+import type { Passage } from '../passage.ts';
+
+/** What was denied to whom; `begun`: the answer had been opened and was cut. */
+export interface Denial {
+  readonly reason: DenyReason;
+  readonly detail: string | null;
+  readonly begun: boolean;
+}
+
+export interface Outcome {
+  /** 499 when the client left before there was an answer (nginx's number; it is never sent). */
+  readonly status: number;
+  readonly bytesOut: number;
+  readonly durationMs: number;
+  readonly denial: Denial | null;
+  /** Whether the client went away before the answer was complete. */
+  readonly clientLeft: boolean;
+}
+
+export const CLIENT_LEFT_STATUS = 499;
+
+const LONGEST_DETAIL = 512;
+
+/** Counts, logs and releases. */
+export function settle(passage: Passage, outcome: Outcome, log: Log, metrics: Metrics): void {
+  metrics.inFlight(-1);
+  metrics.request({
+    upstream: passage.upstream?.name ?? 'none',
+    identity: passage.identity?.label ?? 'anonymous',
+    status: outcome.status,
+    durationSeconds: outcome.durationMs / 1000,
+    bytesOut: outcome.bytesOut,
+    bytesIn: passage.bytesIn ?? 0,
+  });
+  writeLine(passage, outcome, log);
+  release(passage, log);
+}
+
+function writeLine(passage: Passage, outcome: Outcome, log: Log): void {
+  const { denial } = outcome;
+  if (denial === null && !passage.config.accessLog) return;
+  const who = {
+    id: passage.id,
+    address: passage.address,
+    identity: passage.identity?.name ?? 'anonymous',
+    method: passage.target.method,
+    path: quoteForeign(passage.target.path),
+    status: outcome.status,
+  };
+  if (denial === null) {
+    log.info({ ...who, ...accessFields(passage, outcome) }, 'request');
+    return;
+  }
+  const detail = denial.detail === null ? {} : { detail: escapeNonPrintable(denial.detail).slice(0, LONGEST_DETAIL) };
+  const fields = { ...who, reason: denial.reason, ...detail };
+  const message = denial.begun ? 'answer cut' : 'request refused';
+  if (denial.reason === 'internal_error') log.error(fields, message);
+  else if (denial.begun || outcome.status >= 500) log.warn(fields, message);
+  else log.info(fields, message);
+}
+
+function accessFields(passage: Passage, outcome: Outcome): object {
+  return {
+    certificate: passage.identity?.certificate?.serial ?? null,
+    upstream: passage.upstream?.name ?? null,
+    bytes: outcome.bytesOut,
+    bytesIn: passage.bytesIn ?? 0,
+    durationMs: Math.round(outcome.durationMs),
+    ...(outcome.clientLeft ? { clientLeft: true } : {}),
+  };
+}
+
+function release(passage: Passage, log: Log): void {
+  for (let undo = passage.releases.pop(); undo !== undefined; undo = passage.releases.pop()) {
+    try {
+      undo();
+    } catch (error) {
+      log.error({ id: passage.id, err: error }, 'a release failed');
+    }
+  }
+}

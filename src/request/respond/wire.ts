@@ -1,0 +1,135 @@
+/**
+ * The last centimetre before the client: one face for the raw response of HTTP/1.1 and of HTTP/2. Knows nothing of
+ * refusals or accounting. Only `head` may throw (a header that cannot be sent).
+ */
+import { constants } from 'node:http2';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
+import type { Clock } from '../../lib/clock.ts';
+import type { AnswerHeaders } from '../answer.ts';
+import { bodyIsOutstanding, http2StreamOf } from '../message.ts';
+
+export type RawRequest = IncomingMessage | Http2ServerRequest;
+export type RawResponse = ServerResponse | Http2ServerResponse;
+
+export interface Wire {
+  readonly http2: boolean;
+  /** Whether the client can no longer be reached. */
+  readonly gone: boolean;
+  /** @throws when a name, a value or the status cannot be sent; nothing was sent then. */
+  head(status: number, headers: AnswerHeaders, bodyless: boolean): void;
+  /** False: wait for `onDrain`. */
+  write(chunk: Uint8Array): boolean;
+  onDrain(callback: () => void): void;
+  /** Ends the answer; an unread rest of the request body is not waited for. */
+  end(): void;
+  /** Makes the client see an error, whatever was sent before. */
+  reset(): void;
+  /** May call back more than once. */
+  onClose(callback: () => void): void;
+}
+
+export function createWire(request: RawRequest, response: RawResponse, clock: Clock): Wire {
+  const stream = http2StreamOf(request);
+  return stream === null
+    ? http1Wire(request as IncomingMessage, response as ServerResponse)
+    : http2Wire(request as Http2ServerRequest, stream, clock);
+}
+
+/** How much of an unwanted body is still read, and for how long, once its request is answered. */
+const LINGER_BYTES = 65_536;
+const LINGER_MS = 1000;
+
+const ignore = (): void => undefined;
+
+function http1Wire(request: IncomingMessage, response: ServerResponse): Wire {
+  // A late write to a socket that has gone is no defect of ours.
+  response.on('error', ignore);
+  return {
+    http2: false,
+    get gone() {
+      return response.destroyed || request.socket.destroyed;
+    },
+    head(status, headers) {
+      response.writeHead(status, headers);
+      // With the first chunk in one packet when it comes in the same turn; alone when it does not (server-sent events).
+      queueMicrotask(() => {
+        if (!response.writableEnded) response.flushHeaders();
+      });
+    },
+    write: (chunk) => response.write(chunk),
+    onDrain: (callback) => response.once('drain', callback),
+    end: () => response.end(),
+    reset() {
+      // To HTTP/1.0 the end of the connection is the end of a body: only a reset tells them apart.
+      if (request.httpVersionMinor === 0 && isPlainTcp(response.socket)) response.socket.resetAndDestroy();
+      response.destroy();
+    },
+    onClose: (callback) => response.once('close', callback),
+  };
+}
+
+/** Over TLS the missing close_notify says the same. */
+function isPlainTcp(socket: Socket | null): socket is Socket {
+  return socket !== null && !('encrypted' in socket);
+}
+
+function http2Wire(request: Http2ServerRequest, stream: ServerHttp2Stream, clock: Clock): Wire {
+  stream.on('error', ignore);
+  let ended = false;
+  return {
+    http2: true,
+    get gone() {
+      return stream.destroyed || stream.closed || stream.aborted;
+    },
+    head(status, headers, bodyless) {
+      // Without waitForTrailers, close() below would first end the stream, and a cut answer would look complete. Node's
+      // own response object answers the question for trailers with none.
+      stream.respond({ ...headers, ':status': status }, { endStream: bodyless, waitForTrailers: !bodyless });
+      ended = bodyless;
+      if (bodyless) abandonRequestBody(request, stream, clock);
+    },
+    write: (chunk) => (ended ? true : stream.write(chunk)),
+    onDrain: (callback) => stream.once('drain', callback),
+    end() {
+      if (ended) return;
+      ended = true;
+      stream.end(() => {
+        abandonRequestBody(request, stream, clock);
+      });
+    },
+    reset() {
+      if (!stream.closed) stream.close(constants.NGHTTP2_INTERNAL_ERROR);
+    },
+    onClose(callback) {
+      stream.once('close', callback);
+      // A stream that was reset closes only when its last bytes have been read, and nobody is going to.
+      stream.once('aborted', () => {
+        callback();
+        request.resume();
+      });
+    },
+  };
+}
+
+/**
+ * RFC 9113 §8.1: the answer is complete, the rest of the request is not wanted, and RST_STREAM(NO_ERROR) says so. Not at
+ * once: a client that reads both in one go takes the reset for the answer (curl 7.88 does), and most bodies are short.
+ */
+function abandonRequestBody(request: Http2ServerRequest, stream: ServerHttp2Stream, clock: Clock): void {
+  if (!bodyIsOutstanding(request)) return;
+  let unwanted = 0;
+  const reset = (): void => {
+    if (!stream.closed) stream.close(constants.NGHTTP2_NO_ERROR);
+  };
+  const timer = clock.after(LINGER_MS, reset);
+  stream.once('close', () => {
+    timer.cancel();
+  });
+  request.on('data', (chunk: Buffer) => {
+    unwanted += chunk.length;
+    if (unwanted > LINGER_BYTES) reset();
+  });
+  request.resume();
+}

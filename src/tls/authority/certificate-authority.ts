@@ -1,0 +1,104 @@
+/** The own CA: makes it, and what is signed with it. Returns PEM text; writes no file, reads no clock. */
+import { randomBytes } from 'node:crypto';
+import { generateKey, importSigningKeys } from './keys.ts';
+import type { CertificateAndKey, SigningKeys } from './keys.ts';
+import { commonName } from './names.ts';
+import { loadX509 } from './x509-library.ts';
+import type { X509Library } from './x509-library.ts';
+import type { Extension, X509Certificate } from '@peculiar/x509';
+
+/** Stands in the subject of every CA made here, so that its certificates are recognised (`wasIssuedHere`). */
+const ORGANIZATION = 'promgate';
+const BACKDATED_MS = 5 * 60_000;
+const DAY_MS = 86_400_000;
+
+/** An authority that is ready to sign. */
+export interface Signer {
+  readonly library: X509Library;
+  readonly certificate: X509Certificate;
+  readonly keys: SigningKeys;
+}
+
+export interface CaRequest {
+  /** What tells this CA from another, such as the host's name. */
+  readonly name: string;
+  readonly years?: number;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+  /** PEM; a key that is there already. A new one is made without it. */
+  readonly key?: string;
+}
+
+/**
+ * A self-signed CA certificate that may sign end certificates and CRLs and no further CA (RFC 5280 §4.2.1.9,
+ * pathLenConstraint 0).
+ * @throws {TypeError} when the key cannot sign.
+ */
+export async function createCa({ name, years = 10, now, key = generateKey() }: CaRequest): Promise<CertificateAndKey> {
+  const library = await loadX509();
+  const keys = await importSigningKeys(key);
+  const end = new Date(now);
+  end.setUTCFullYear(end.getUTCFullYear() + years);
+  const subject = commonName(`promgate CA ${name}`) ?? 'promgate CA';
+  const certificate = await library.X509CertificateGenerator.createSelfSigned({
+    name: [{ O: [ORGANIZATION] }, { CN: [subject] }],
+    serialNumber: randomSerial(),
+    notBefore: backdated(now),
+    notAfter: end,
+    keys: keys.pair,
+    signingAlgorithm: keys.signing,
+    extensions: [
+      new library.BasicConstraintsExtension(true, 0, true),
+      new library.KeyUsagesExtension(library.KeyUsageFlags.keyCertSign | library.KeyUsageFlags.cRLSign, true),
+      await library.SubjectKeyIdentifierExtension.create(keys.pair.publicKey),
+      await library.AuthorityKeyIdentifierExtension.create(keys.pair.publicKey),
+    ],
+  });
+  return { cert: pemText(certificate.toString('pem')), key };
+}
+
+/** @throws {TypeError} when certificate and key do not make a CA. */
+export async function openCa(ca: CertificateAndKey): Promise<Signer> {
+  const library = await loadX509();
+  const certificate = new library.X509Certificate(ca.cert);
+  if (certificate.getExtension(library.BasicConstraintsExtension)?.ca !== true) {
+    throw new TypeError('the certificate is not that of a CA');
+  }
+  return { library, certificate, keys: await importSigningKeys(ca.key) };
+}
+
+/** The last day of `days`, never beyond the end of the CA: a longer certificate would end with it all the same. */
+export function validity(signer: Signer, now: number, days: number): { notBefore: Date; notAfter: Date } {
+  const notAfter = Math.min(now + days * DAY_MS, signer.certificate.notAfter.getTime());
+  if (notAfter <= now) throw new TypeError('the CA certificate has ended');
+  return { notBefore: backdated(now), notAfter: new Date(notAfter) };
+}
+
+/** Names the issuer by the key identifier that its own certificate states (RFC 5280 §4.2.1.1). */
+export async function authorityKeyIdentifier({ library, certificate, keys }: Signer): Promise<Extension> {
+  const stated = certificate.getExtension(library.SubjectKeyIdentifierExtension)?.keyId;
+  return stated === undefined
+    ? library.AuthorityKeyIdentifierExtension.create(keys.pair.publicKey)
+    : new library.AuthorityKeyIdentifierExtension(stated);
+}
+
+/** Whether an issuer, as Node's X509Certificate prints it, is a CA that `createCa` made. A hint, no proof. */
+export function wasIssuedHere(issuer: string): boolean {
+  return /(?:^|[\n,/] *)O ?= ?promgate(?:$|[\n,/+])/.test(issuer);
+}
+
+/** 128 bits at random, positive: RFC 5280 §4.1.2.2 allows 20 octets and the CA/Browser Forum asks for 64 bits. */
+export function randomSerial(): string {
+  const serial = randomBytes(16);
+  return serial.some((byte) => byte !== 0) ? serial.toString('hex') : randomSerial();
+}
+
+/** PEM files end with a line break: appended to one another they stay readable. */
+export function pemText(pem: string): string {
+  return `${pem.trim()}\n`;
+}
+
+/** Clocks of hosts differ: what is issued now must be valid where it is a little earlier. */
+function backdated(now: number): Date {
+  return new Date(now - BACKDATED_MS);
+}

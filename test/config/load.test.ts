@@ -1,0 +1,360 @@
+/** loadConfig: defaults, files and their faults, what a Config is made of. */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Config } from '../../src/config/config.ts';
+import { renderProblems } from '../../src/config/explain.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import type { LoadOptions } from '../../src/config/load.ts';
+import { createConfigFixture, htpasswdLine } from './config-fixture.ts';
+import type { ConfigFixture } from './config-fixture.ts';
+
+let fixture: ConfigFixture;
+
+beforeAll(() => {
+  fixture = createConfigFixture();
+});
+
+beforeEach(() => {
+  fixture.reset();
+});
+
+afterAll(() => {
+  fixture.remove();
+});
+
+const TLS = 'tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n';
+const MTLS = `${TLS}  client_ca_file: client-ca.crt\n  client_auth_type: RequireAndVerifyClientCert\n`;
+
+async function load(text: string, options: Partial<LoadOptions> = {}) {
+  const file = fixture.write('promgate.yml', text);
+  const result = await loadConfig(file, { generation: 1, ...options });
+  const said = renderProblems(result.problems, 'promgate.yml', result.text).replaceAll(`${fixture.directory}/`, '');
+  return { result, said };
+}
+
+async function configOf(text: string, options: Partial<LoadOptions> = {}): Promise<Config> {
+  const { result, said } = await load(text, options);
+  if (!result.ok) throw new Error(said);
+  return result.config;
+}
+
+describe('defaults', () => {
+  it('are those of the documentation', async () => {
+    const config = await configOf('authenticate: none\n');
+    expect(config).toMatchObject({
+      generation: 1,
+      listen: [{ kind: 'tcp', host: null, port: 9095 }],
+      http2: true,
+      tls: null,
+      authenticate: 'none',
+      access: { allow: null, allowHosts: [] },
+      exempt: [],
+      lockout: { attempts: 10, windowMs: 60_000, durationMs: 300_000, attemptsPerAddress: 50 },
+      hashing: { workers: 1, queue: 64, queuePerAddress: 8, deadlineMs: 10_000 },
+      limits: {
+        connections: 4096,
+        connectionsPerAddress: 256,
+        handshakeTimeoutMs: 10_000,
+        headerTimeoutMs: 10_000,
+        sendTimeoutMs: 30_000,
+        idleTimeoutMs: 330_000,
+        idleTimeoutUnauthenticatedMs: 10_000,
+        maxConnectionAgeMs: null,
+      },
+      rateLimit: null,
+      identities: null,
+      headers: {},
+      admin: { address: { kind: 'tcp', host: '127.0.0.1', port: 9096 } },
+      accessLog: false,
+      drainTimeoutMs: 10_000,
+      shutdownDelayMs: 0,
+    });
+    expect(config.upstreams).toMatchObject([
+      {
+        name: 'http://127.0.0.1:9090',
+        address: { kind: 'http', origin: 'http://127.0.0.1:9090', host: '127.0.0.1', port: 9090 },
+        kind: 'prometheus',
+        pathPrefix: '/',
+        stripPrefix: false,
+        basePath: '',
+        alsoAllow: [],
+        authorization: { kind: 'none' },
+        tls: { ca: null, clientCertificate: null, serverName: null },
+        maxConnections: 64,
+        maxQueue: 256,
+        queueTimeoutMs: 5000,
+        connectTimeoutMs: 5000,
+        responseTimeoutMs: 130_000,
+        bodyTimeoutMs: 60_000,
+        requestBodyLimit: 10 * 1024 * 1024,
+      },
+    ]);
+  });
+
+  it('of TLS are TLS 1.2 to 1.3, with the suites and curves of Node', async () => {
+    const { tls } = await configOf(`${TLS}authenticate: none\n`);
+    expect(tls?.settings).toEqual({
+      minVersion: 'TLSv1.2',
+      maxVersion: 'TLSv1.3',
+      ciphers: null,
+      curves: null,
+      preferServerCiphers: true,
+    });
+    expect(tls?.trust).toMatchObject({ type: 'NoClientCert', ca: [], crls: [], allowedSans: [] });
+  });
+
+  it('give `url: self` the kind exporter', async () => {
+    const { upstreams } = await configOf('authenticate: none\nupstreams: [{url: self}]\n');
+    expect(upstreams[0]).toMatchObject({ name: 'self', kind: 'exporter', address: { kind: 'self' } });
+  });
+});
+
+describe('certificates', () => {
+  it('carry the names of the leaf in lower case', async () => {
+    const { tls } = await configOf(`${TLS}authenticate: none\n`);
+    expect(tls?.certificates).toMatchObject([
+      { names: ['localhost', 'gate.example.com', '127.0.0.1'], keyType: 'ec', issuer: 'CN=Server CA' },
+    ]);
+  });
+
+  it('may stand in the YAML', async () => {
+    const inline = (name: string) =>
+      fixture
+        .read(name)
+        .trimEnd()
+        .split('\n')
+        .map((line) => `    ${line}`)
+        .join('\n');
+    const text = `tls_server_config:\n  cert: |\n${inline('server.crt')}\n  key: |\n${inline('server.key')}\nauthenticate: none\n`;
+    const { tls } = await configOf(text);
+    expect(tls?.certificates[0]?.name).toBe('inline');
+  });
+
+  it('that have expired are a warning', async () => {
+    const { result, said } = await load('authenticate: none\ntls_server_config: {cert_file: expired.crt, key_file: expired.key}\n');
+    expect(result.ok).toBe(true);
+    expect(said).toContain('warning: the certificate expired at 2020-02-01T00:00:00Z');
+  });
+
+  it('of mixed key types are served from Node 24 on', async () => {
+    const text = `authenticate: none\n${TLS}  additional_certificates: [{cert_file: rsa.crt, key_file: rsa.key}]\n`;
+    expect((await load(text)).result.ok).toBe(false);
+    expect((await load(text, { nodeMajor: 22 })).result.ok).toBe(false);
+    expect((await load(text, { nodeMajor: 24 })).result.ok).toBe(true);
+  });
+
+  it('whose key is readable by others are a warning with the way out', async () => {
+    fixture.write('server.key', fixture.read('server.key'), 0o644);
+    const { result, said } = await load(`${TLS}authenticate: none\n`);
+    expect(result.ok).toBe(true);
+    expect(said).toContain('warning: "server.key" can be read by every user of this machine (mode 0644)');
+    expect(said).toContain('hint: chmod 0600 server.key');
+  });
+});
+
+describe('client CA and CRL', () => {
+  it('are read together', async () => {
+    const { tls } = await configOf(`${MTLS}  client_crl_files: [client-ca.crl]\n`);
+    expect(tls?.trust.ca).toHaveLength(1);
+    expect(tls?.trust.caFingerprints.size).toBe(1);
+    expect(tls?.trust.crls).toMatchObject([{ issuer: 'CN=Client CA' }]);
+  });
+
+  it('a CRL that has expired is a warning', async () => {
+    const past = { thisUpdate: new Date('2020-01-01T00:00:00Z'), nextUpdate: new Date('2020-01-02T00:00:00Z') };
+    fixture.write('client-ca.crl', fixture.clientCa.crl(past).pem);
+    const { result, said } = await load(`${MTLS}  client_crl_files: [client-ca.crl]\n`);
+    expect(result.ok).toBe(true);
+    expect(said).toContain('warning: "client-ca.crl": the CRL of "CN=Client CA" expired at 2020-01-02T00:00:00Z');
+  });
+
+  it('a CRL with a lower number than the one in force is refused', async () => {
+    const text = `${MTLS}  client_crl_files: [client-ca.crl]\n`;
+    fixture.write('client-ca.crl', fixture.clientCa.crl({ number: 7 }).pem);
+    const previous = await configOf(text);
+    fixture.write('client-ca.crl', fixture.clientCa.crl({ number: 6 }).pem);
+    expect((await load(text)).result.ok).toBe(true);
+    const { result, said } = await load(text, { previous });
+    expect(result.ok).toBe(false);
+    expect(said).toContain('has number 6, older than number 7 in force');
+    fixture.write('client-ca.crl', fixture.clientCa.crl({ number: 7 }).pem);
+    expect((await load(text, { previous })).result.ok).toBe(true);
+  });
+
+  it('the CA counts only where clients are verified', async () => {
+    const { tls } = await configOf(`${MTLS.replace('RequireAndVerify', 'Request')}authenticate: none\n`);
+    expect(tls?.trust).toMatchObject({ type: 'RequestClientCert', ca: [] });
+  });
+});
+
+describe('users', () => {
+  it('of the file and of the YAML are united, and may have several passwords', async () => {
+    const hash = htpasswdLine('prom', 'a second password').split(':')[1] ?? '';
+    const { users } = await configOf(`${TLS}htpasswd_file: htpasswd\nbasic_auth_users:\n  prom: ${hash}\n  __proto__: ${hash}\n`);
+    expect([...users.keys()].sort()).toEqual(['__proto__', 'prom', 'second']);
+    expect(users.get('prom')).toHaveLength(2);
+  });
+
+  it('keep names that YAML would read as numbers, booleans or nothing', async () => {
+    const hash = htpasswdLine('u', 'p').split(':')[1] ?? '';
+    const names = ['0123', '1e3', 'true', '0x10', 'off'];
+    const { users } = await configOf(`${TLS}basic_auth_users:\n${names.map((name) => `  ${name}: ${hash}\n`).join('')}`);
+    expect([...users.keys()].sort()).toEqual([...names].sort());
+  });
+
+  it('an htpasswd file without users still demands a password', async () => {
+    fixture.write('htpasswd', '# nobody\n');
+    const { result, said } = await load(`${TLS}htpasswd_file: htpasswd\n`);
+    expect(said).toContain('warning: "htpasswd" has no user');
+    expect(result.ok && result.config.authenticate).toBe('password');
+  });
+
+  it('an htpasswd file that others can read is a warning, one of a group is not', async () => {
+    fixture.write('htpasswd', fixture.read('htpasswd'), 0o644);
+    expect((await load(`${TLS}htpasswd_file: htpasswd\n`)).said).toContain('"htpasswd" can be read by every user of this machine');
+    fixture.write('htpasswd', fixture.read('htpasswd'), 0o640);
+    expect((await load(`${TLS}htpasswd_file: htpasswd\n`)).said).toBe('');
+  });
+});
+
+describe('upstreams', () => {
+  it('get their secrets from files', async () => {
+    const { upstreams } = await configOf(`authenticate: none
+upstreams:
+  - {url: "http://127.0.0.1:9090", authorization: {credentials_file: token}}
+  - {url: "http://127.0.0.1:9091/base/", path_prefix: /b, basic_auth: {username: u, password_file: password}}
+`);
+    expect(upstreams[0]?.authorization).toEqual({ kind: 'header', value: 'Bearer aVerySecretToken' });
+    const basic = Buffer.from('u:a very secret password').toString('base64');
+    expect(upstreams[1]).toMatchObject({
+      name: 'http://127.0.0.1:9091/base',
+      basePath: '/base',
+      authorization: { kind: 'header', value: `Basic ${basic}` },
+    });
+  });
+
+  it('that send credentials in the clear are a warning', async () => {
+    const { result, said } = await load(
+      'authenticate: none\nupstreams: [{url: "http://prometheus.example.com", authorization: {credentials_file: token}}]\n',
+    );
+    expect(result.ok).toBe(true);
+    expect(said).toContain('warning: authorization goes over the network in the clear');
+  });
+});
+
+describe('addresses', () => {
+  it('of the command line replace those of the file, and are judged in their place', async () => {
+    const config = await configOf('', { listenAddresses: ['127.0.0.1:0'] });
+    expect(config.listen).toMatchObject([{ host: '127.0.0.1', port: 0 }]);
+    const { result, said } = await load('', { listenAddresses: ['0.0.0.0:1', 'nonsense'] });
+    expect(result.ok).toBe(false);
+    expect(said).toContain('"0.0.0.0:1" is open to the network');
+    expect(said).toContain('--web.listen-address "nonsense": no port');
+  });
+
+  it('in allow may be host names', async () => {
+    const { access } = await configOf('authenticate: none\nallow: [10.0.0.0/8, Master.example.com]\n');
+    expect(access.allowHosts).toEqual(['master.example.com']);
+    expect(access.allow?.has('10.1.2.3')).toBe(true);
+    expect(access.allow?.has('11.1.2.3')).toBe(false);
+  });
+});
+
+describe('identities', () => {
+  it('name certificates by type, and a san by what it looks like', async () => {
+    const { identities } = await configOf(`${TLS}  client_ca_file: client-ca.crt
+htpasswd_file: htpasswd
+authenticate: either
+identities:
+  - {name: prom}
+  - name: certificates
+    certificates: [{san: A.example.com}, {san: "*.b.example.com"}, {san: "2001:DB8::1"}, {san: ops@example.com}, {san: "spiffe://a/b"}, {cn: X}]
+    allow_from: [192.0.2.0/24]
+    paths: ["@query", /metrics, /api/*]
+`);
+    expect(identities?.[0]).toMatchObject({ name: 'prom', passwordUsers: ['prom'], certificates: [], allowFrom: null, paths: null });
+    expect(identities?.[1]?.passwordUsers).toEqual([]);
+    expect(identities?.[1]?.certificates).toEqual([
+      { by: 'dns', value: 'a.example.com', wildcard: false },
+      { by: 'dns', value: 'b.example.com', wildcard: true },
+      { by: 'ip', value: '2001:db8::1', wildcard: false },
+      { by: 'email', value: 'ops@example.com', wildcard: false },
+      { by: 'uri', value: 'spiffe://a/b', wildcard: false },
+      { by: 'cn', value: 'X' },
+    ]);
+    expect(identities?.[1]?.allowFrom?.has('192.0.2.9')).toBe(true);
+    expect([...(identities?.[1]?.paths?.classes ?? [])]).toEqual(['query']);
+    expect(identities?.[1]?.paths?.patterns.map(({ text }) => text)).toEqual(['/metrics', '/api/*']);
+  });
+});
+
+describe('TLS settings', () => {
+  it('map the names of Go to those of OpenSSL, in order', async () => {
+    const { tls } = await configOf(`authenticate: none\n${TLS}  cipher_suites: [TLS_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA]
+  curve_preferences: [X25519, CurveP384]
+`);
+    expect(tls?.settings.ciphers).toEqual(['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES256-SHA']);
+    expect(tls?.settings.curves).toEqual(['X25519', 'secp384r1']);
+  });
+
+  it('with nothing but suites of TLS 1.3 leave TLS 1.2 out', async () => {
+    const { tls } = await configOf(`authenticate: none\n${TLS}  cipher_suites: [TLS_AES_128_GCM_SHA256]\nhttp_server_config: {http2: false}\n`);
+    expect(tls?.settings).toMatchObject({ minVersion: 'TLSv1.3', ciphers: null });
+  });
+
+  it('below TLS 1.2 are raised, with a warning', async () => {
+    const { result, said } = await load(`authenticate: none\n${TLS}  min_version: TLS10\n`);
+    expect(said).toContain('warning: min_version is TLS10, TLS12 is used');
+    expect(result.ok && result.config.tls?.settings.minVersion).toBe('TLSv1.2');
+  });
+});
+
+describe('the rate limit', () => {
+  it('is a Go duration, or a number of nanoseconds', async () => {
+    expect((await configOf('authenticate: none\nrate_limit: {interval: 1.5s, burst: 3}\n')).rateLimit).toEqual({
+      intervalMs: 1500,
+      burst: 3,
+    });
+    expect((await configOf('authenticate: none\nrate_limit: {interval: 0, burst: 3}\n')).rateLimit).toBeNull();
+    expect((await load('authenticate: none\nrate_limit: {interval: 20}\n')).said).toContain('a number without a unit is one of nanoseconds');
+  });
+});
+
+describe('the hash', () => {
+  it('is that of the configuration, not of its layout, its secrets or its own certificates', async () => {
+    const hash = async (text: string) => (await configOf(text)).hash;
+    const base = await hash(`${TLS}htpasswd_file: htpasswd\n`);
+    expect(base).toMatch(/^[0-9a-f]{12}$/);
+    expect(await hash(`# a comment\nhtpasswd_file:   "htpasswd"\n${TLS}listen_addresses: [":9095"]\n`)).toBe(base);
+    expect(await hash(`${TLS}htpasswd_file: htpasswd\naccess_log: true\n`)).not.toBe(base);
+    fixture.write('htpasswd', `${htpasswdLine('prom', 'new')}\n${htpasswdLine('second', 'new')}\n`);
+    expect(await hash(`${TLS}htpasswd_file: htpasswd\n`)).toBe(base);
+    fixture.write('htpasswd', `${htpasswdLine('prom', 'new')}\n`);
+    expect(await hash(`${TLS}htpasswd_file: htpasswd\n`)).not.toBe(base);
+  });
+});
+
+describe('files', () => {
+  it('that were read are listed with their groups', async () => {
+    const config = await configOf(`${MTLS}  client_crl_files: [client-ca.crl]\nhtpasswd_file: htpasswd\n`);
+    const listed = config.files.map(({ path, source }) => `${source} ${path.replace(`${fixture.directory}/`, '')}`);
+    expect(listed).toEqual([
+      'config promgate.yml',
+      'certificate server.crt',
+      'certificate server.key',
+      'client_ca client-ca.crt',
+      'client_ca client-ca.crl',
+      'htpasswd htpasswd',
+    ]);
+  });
+
+  it('larger than 16 MiB are refused', async () => {
+    fixture.write('htpasswd', Buffer.alloc(16 * 1024 * 1024 + 1, '#').toString());
+    expect((await load(`${TLS}htpasswd_file: htpasswd\n`)).said).toContain('error: "htpasswd" is larger than 16 MiB');
+  });
+
+  it('a configuration that does not exist is a problem, not an exception', async () => {
+    const result = await loadConfig(fixture.path('nowhere.yml'), { generation: 1 });
+    expect(result).toMatchObject({ ok: false, text: '' });
+    expect(renderProblems(result.problems, 'nowhere.yml', '')).toMatch(/^nowhere\.yml: error: .* does not exist\n/);
+  });
+});

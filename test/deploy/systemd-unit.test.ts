@@ -1,0 +1,43 @@
+/** The facts of the systemd unit that matter to its security and to a clean stop. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+
+const UNIT = readFileSync(new URL('../../deploy/promgate.service', import.meta.url), 'utf8');
+
+/** Every value of a setting that is not commented out. */
+function setting(name: string): string[] {
+  return [...UNIT.matchAll(new RegExp(`^${name}=(.*)$`, 'gm'))].map(([, value = '']) => value);
+}
+
+describe('the unit', () => {
+  it('runs the gate as a user of its own, without a capability', () => {
+    expect(setting('User')).toEqual(['promgate']);
+    expect(setting('CapabilityBoundingSet')).toEqual(['']);
+    expect(setting('AmbientCapabilities')).toEqual([]);
+    expect(setting('NoNewPrivileges')).toEqual(['yes']);
+    expect(setting('ProtectSystem')).toEqual(['strict']);
+  });
+
+  it('starts the command of the package with the configuration that it names, and reloads by SIGHUP', () => {
+    const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+      bin: { promgate: string };
+    };
+    expect(setting('Type')).toEqual(['exec']);
+    expect(setting('ExecStart')).toEqual([
+      `/usr/bin/node /opt/promgate/${manifest.bin.promgate} run --config.file=/etc/promgate/promgate.yml`,
+    ]);
+    expect(setting('ExecReload')).toEqual(['/bin/kill -HUP $MAINPID']);
+  });
+
+  it('gives the answers in flight longer than the drain time-out before it kills', () => {
+    const [stop = ''] = setting('TimeoutStopSec');
+    expect(Number(/^(\d+)s$/.exec(stop)?.[1])).toBeGreaterThan(10);
+    expect(setting('KillMode')).toEqual([]);
+  });
+
+  it('leaves open what the gate needs: memory for the compiler, netlink for addresses, /proc/net for the bypass watch', () => {
+    expect(setting('MemoryDenyWriteExecute')).toEqual([]);
+    expect(setting('ProcSubset')).toEqual([]);
+    expect(setting('RestrictAddressFamilies')[0]?.split(' ')).toEqual(['AF_INET', 'AF_INET6', 'AF_UNIX', 'AF_NETLINK']);
+  });
+});

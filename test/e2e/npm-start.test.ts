@@ -1,0 +1,101 @@
+/**
+ * `npm start`, alone, in a fresh checkout: it builds, writes a first configuration, serves, and ends with its signal. The
+ * dependencies are lent, so that the test needs no registry.
+ */
+import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { curl } from '../support/curl.ts';
+import { freePort } from '../support/free-port.ts';
+import { poll } from '../support/poll.ts';
+import { startProcess } from '../support/processes.ts';
+import type { RunningProcess } from '../support/processes.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const CHECKOUT = ['package.json', 'package-lock.json', '.npmrc', 'tsconfig.json', 'src', 'scripts', 'certs/README.md'];
+/** npm, and below it the Node that runs this test. */
+const PATH = [dirname(process.execPath), process.env['PATH']].join(delimiter);
+
+let checkout: string;
+const started: RunningProcess[] = [];
+
+beforeAll(() => {
+  checkout = mkdtempSync(join(tmpdir(), 'promgate-checkout-'));
+  for (const path of CHECKOUT) cpSync(join(ROOT, path), join(checkout, path), { recursive: true });
+  symlinkSync(join(ROOT, 'node_modules'), join(checkout, 'node_modules'));
+});
+
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((child) => child.stop()));
+});
+
+afterAll(() => {
+  rmSync(checkout, { recursive: true, force: true });
+});
+
+/** In a session of its own, as in a terminal: its pid is that of the process group. */
+async function npmStart(): Promise<{ npm: RunningProcess; port: number }> {
+  const port = await freePort();
+  const argv = ['npm', 'start', '--', `--web.listen-address=127.0.0.1:${port}`];
+  const npm = startProcess('setsid', argv, { cwd: checkout, environment: { PATH } });
+  started.push(npm);
+  const authority = join(checkout, 'certs/ca.crt');
+  await poll(
+    'the gate answers',
+    async () => {
+      if (npm.exit() !== null) return true;
+      return (await curl('--cacert', authority, `https://localhost:${port}/metrics`)).status === 401;
+    },
+    { deadlineMs: 50_000, everyMs: 200 },
+  );
+  if (npm.exit() !== null) throw new Error(`npm start has ended:\n${npm.output()}`);
+  return { npm, port };
+}
+
+/** Every file that the first start wrote, with its content. */
+function written(): Map<string, string> {
+  const files = ['promgate.yml', '.htpasswd', ...readdirSync(join(checkout, 'certs')).map((name) => `certs/${name}`)];
+  return new Map(files.map((file) => [file, readFileSync(join(checkout, file), 'utf8')]));
+}
+
+it('serves with what it wrote itself, takes its own password and certificate, and ends with SIGTERM to npm', async () => {
+  const { npm, port } = await npmStart();
+  const authority = ['--cacert', join(checkout, 'certs/ca.crt')];
+  const certificate = [
+    '--cert',
+    join(checkout, 'certs/prometheus.crt'),
+    '--key',
+    join(checkout, 'certs/prometheus.key'),
+  ];
+  const password = readFileSync(join(checkout, 'initial-password'), 'utf8').trim();
+  // The upstream is a Prometheus where one answers on this machine, else the gate itself.
+  const path = readFileSync(join(checkout, 'promgate.yml'), 'utf8').includes('path_prefix: /promgate')
+    ? '/promgate'
+    : '';
+  const url = `https://localhost:${port}${path}/metrics`;
+
+  expect(await curl(...authority, '--user', `prometheus:${password}`, url)).toMatchObject({ exit: 0, status: 200 });
+  expect(await curl(...authority, ...certificate, url)).toMatchObject({ exit: 0, status: 200 });
+  expect(await curl(...authority, '--user', 'prometheus:wrong', url)).toMatchObject({ exit: 0, status: 401 });
+  expect(npm.output()).not.toContain(password);
+  for (const file of ['certs/ca.key', 'certs/server.key', 'certs/prometheus.key', 'initial-password']) {
+    expect(statSync(join(checkout, file)).mode & 0o077, file).toBe(0);
+  }
+
+  npm.signal('SIGTERM');
+  expect(await npm.exited).toEqual({ code: 0, signal: null });
+  expect((await curl(...authority, url)).exit).toBe(7);
+});
+
+it('changes nothing on a second start, builds nothing, and ends with Ctrl-C', async () => {
+  const before = written();
+  const { npm } = await npmStart();
+  expect(written()).toEqual(before);
+  expect(npm.output()).not.toContain('building');
+
+  // What a terminal does: the whole group gets the signal, and npm passes it on once more.
+  process.kill(-npm.pid, 'SIGINT');
+  expect(await npm.exited).toEqual({ code: 0, signal: null });
+});

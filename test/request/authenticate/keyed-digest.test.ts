@@ -1,0 +1,24 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { createKeyedDigest } from '../../../src/request/authenticate/keyed-digest.ts';
+
+const digest = createKeyedDigest(Buffer.alloc(32, 7));
+
+test('two different lists of fields never make one key', () => {
+  const fields = fc.array(fc.string({ unit: fc.constantFrom('a', '1', ':', '\0', '2') }), { maxLength: 4 });
+  fc.assert(
+    fc.property(fields, fields, (one, other) => {
+      const isSame = JSON.stringify(one) === JSON.stringify(other);
+      expect(digest('x', ...one) === digest('x', ...other)).toBe(isSame);
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+test('purposes are kept apart', () => {
+  expect(digest('right', 'a')).not.toBe(digest('wrong', 'a'));
+});
+
+test('each process has its own key', () => {
+  expect(createKeyedDigest()('x', 'a')).not.toBe(createKeyedDigest()('x', 'a'));
+});
