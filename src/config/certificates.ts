@@ -7,6 +7,7 @@ import { modeProblem } from './files.ts';
 import type { FileText, OperatorFiles } from './files.ts';
 import { findings, formatTime, groupResult, take } from './groups.ts';
 import type { Findings, GroupResult } from './groups.ts';
+import { opensslFault } from './openssl.ts';
 import type { RawTls } from './schema.ts';
 
 export interface PairSource {
@@ -108,6 +109,11 @@ async function readPair(
   const leaf = chain?.[0];
   if (leaf === undefined || match === null) {
     found.settling = true;
+    return null;
+  }
+  const fault = opensslFault({ cert: cert.text, key: key.text });
+  if (fault !== null) {
+    found.problems.push({ severity: 'error', message: `OpenSSL refuses the certificate: ${fault}`, path: cert.path });
     return null;
   }
   found.problems.push(...validityProblems(leaf, now, cert.path, 'the certificate'));

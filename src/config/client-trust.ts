@@ -11,6 +11,7 @@ import { validityProblems } from './certificates.ts';
 import type { FileText, OperatorFiles } from './files.ts';
 import { findings, formatTime, groupResult, take } from './groups.ts';
 import type { Findings, GroupResult } from './groups.ts';
+import { opensslFault } from './openssl.ts';
 import type { RawTls } from './schema.ts';
 
 export interface ClientTrustFiles {
@@ -43,6 +44,11 @@ export async function readClientTrust(tls: RawTls, reading: TrustReading): Promi
     }
   }
   if (ca !== null && crls.length > 0) warnOfMissingCrls(ca, crls, found);
+  const fault = opensslFault({ ca: (ca ?? []).map(({ pem }) => pem), crl: crls.map(({ pem }) => pem) });
+  if (fault !== null) {
+    const message = `OpenSSL refuses the client CA or its CRLs: ${fault}`;
+    found.problems.push({ severity: 'error', message, path: ['tls_server_config'], at: 'key' });
+  }
   return groupResult(found, { ca: ca ?? [], crls });
 }
 

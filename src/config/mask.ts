@@ -34,7 +34,7 @@ const SECRET_LOOKS = [...CREDENTIALS, ...TOKENS];
 /** A sentence without what looks like credentials: a value that is quoted in it may stand under the wrong key. */
 export function maskSentence(sentence: string, mask: string): string {
   return CREDENTIALS.reduce((masked, look) => {
-    return masked.replace(look, (whole: string, part: unknown) => (typeof part === 'string' ? `://${mask}@` : mask));
+    return masked.replace(look, (_: string, part: unknown) => (typeof part === 'string' ? `://${mask}@` : mask));
   }, sentence);
 }
 
@@ -49,20 +49,21 @@ export function secretRanges(text: string, document: Document.Parsed | null): re
 
 /** Values of secret keys; an alias there makes a secret of what it stands for, wherever that is written. */
 function collect(document: Document.Parsed, ranges: Range[]): void {
-  const anchors = new Map<string, unknown>();
+  const anchors = new Map<string, unknown[]>();
   visit(document, {
     Node(_, node) {
-      if ('anchor' in node && node.anchor !== undefined) anchors.set(node.anchor, node);
+      const anchor = isAlias(node) ? undefined : node.anchor;
+      if (anchor !== undefined) anchors.set(anchor, [...(anchors.get(anchor) ?? []), node]);
     },
   });
-  const seen = new Set<unknown>();
+  const seen = new Set<string>();
   const open: [unknown, boolean][] = [[document.contents, false]];
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const [current, secret] = next;
     if (isAlias(current)) {
-      const meant = anchors.get(current.source);
-      if (secret && !seen.has(meant)) open.push([meant, true]);
-      seen.add(meant);
+      if (!secret || seen.has(current.source)) continue;
+      seen.add(current.source);
+      for (const meant of anchors.get(current.source) ?? []) open.push([meant, true]);
     } else if (isScalar(current)) {
       if (secret && current.range) ranges.push([current.range[0], current.range[1]]);
     } else if (isSeq(current)) {

@@ -59,6 +59,14 @@ export function optional<S extends z.ZodType>(inner: S) {
   return z.preprocess((value) => value ?? undefined, inner.optional()).optional();
 }
 
+/**
+ * An optional list that narrows when it is there. One without items, every line commented out, must not turn into
+ * "everything": it counts as written and empty.
+ */
+export function narrowing<S extends z.ZodType>(item: S) {
+  return z.preprocess((value) => (value === null ? [] : value), z.array(item).optional()).optional();
+}
+
 /** A key with a default, given as it would be written in the file. */
 export function defaulted<S extends z.ZodType>(inner: S, asWritten: unknown) {
   return z.preprocess((value) => value ?? asWritten, inner).prefault(asWritten as never);
@@ -126,7 +134,9 @@ function own<T>(table: Readonly<Record<string, T>>, key: string): T | undefined 
 function within(result: Parsed<number>, written: string, least: number): Parsed<number> {
   if (!result.ok) return result;
   if (result.value < least)
-    return unparsed(`${JSON.stringify(written)} is too short, expected ${least % 1000 === 0 ? `${String(least / 1000)}s` : `${String(least)}ms`} or more`);
+    return unparsed(
+      `${JSON.stringify(written)} is too short, expected ${least % 1000 === 0 ? `${String(least / 1000)}s` : `${String(least)}ms`} or more`,
+    );
   if (result.value > LONGEST_MS) return unparsed(`${JSON.stringify(written)} is too long, expected 24d or less`);
   return result;
 }

@@ -15,7 +15,18 @@ import type { EndpointClass } from '../request/endpoints.ts';
 import type { PathPattern } from '../formats/path-pattern.ts';
 import type { AdminAddress } from './config.ts';
 import { isHostName, MATCHER_READERS } from './credentials.ts';
-import { boolean, defaulted, duration, durationOrOff, integer, oneOf, optional, scalar, text } from './scalars.ts';
+import {
+  boolean,
+  defaulted,
+  duration,
+  durationOrOff,
+  integer,
+  narrowing,
+  oneOf,
+  optional,
+  scalar,
+  text,
+} from './scalars.ts';
 import { basicAuthUsers, httpServerConfig, rateLimit, tlsServerConfig } from './schema-web.ts';
 import { upstream } from './schema-upstream.ts';
 
@@ -24,8 +35,6 @@ const listenAddress = scalar('an address such as :9095 or 127.0.0.1:9095', parse
 const adminAddress = scalar('an address such as 127.0.0.1:9096, unix:/PATH or off', (value): Parsed<AdminAddress> =>
   value === 'off' ? parsed({ kind: 'off' }) : parseListenAddress(value),
 );
-
-const cidr = () => scalar('an address or a CIDR', parseCidr);
 
 const addressOnly = scalar('an address or a CIDR', (value): Parsed<Cidr> =>
   isHostName(value)
@@ -85,10 +94,10 @@ const certificateMatcher = z.strictObject({
 
 const identity = z.strictObject({
   name: text('a name'),
-  password_users: optional(z.array(text('a user name'))),
-  certificates: optional(z.array(certificateMatcher)),
-  allow_from: optional(z.array(addressOnly)),
-  paths: optional(z.array(identityPath)),
+  password_users: narrowing(text('a user name')),
+  certificates: narrowing(certificateMatcher),
+  allow_from: narrowing(addressOnly),
+  paths: narrowing(identityPath),
 });
 
 const lockout = z.strictObject({
@@ -126,18 +135,17 @@ export const schema = z.strictObject({
   admin_hosts: defaulted(z.array(hostName), []),
   htpasswd_file: optional(text('a file name')),
   authenticate: optional(oneOf(['password', 'certificate', 'either', 'both', 'none'])),
-  // A list of which every line is commented out must not turn into "everyone".
-  allow: z.preprocess((value) => (value === null ? [] : value), z.array(allowEntry).optional()).optional(),
+  allow: narrowing(allowEntry),
   deny: defaulted(z.array(addressOnly), []),
   trusted_proxies: defaulted(z.array(addressOnly), []),
-  exempt: defaulted(z.array(z.strictObject({ paths: z.array(exactPath), from: z.array(cidr()) })), []),
+  exempt: defaulted(z.array(z.strictObject({ paths: z.array(exactPath), from: z.array(addressOnly) })), []),
   lockout: defaulted(lockout, {}),
   lockout_exempt: defaulted(z.array(addressOnly), []),
   password_hashing: defaulted(passwordHashing, {}),
   limits: defaulted(limits, {}),
   max_connection_age: defaulted(durationOrOff(1000), 'off'),
   upstreams: defaulted(z.array(upstream), [{ url: 'http://127.0.0.1:9090' }]),
-  identities: optional(z.array(identity)),
+  identities: narrowing(identity),
   access_log: defaulted(boolean(), 'false'),
   drain_timeout: defaulted(duration(0), '10s'),
   shutdown_delay: defaulted(duration(0), '0s'),

@@ -46,7 +46,15 @@ function presentedCertificate(socket: TLSSocket, { authorities, presented }: Han
     return { subject, commonName, sans, serial, notAfter, verifyError, chain };
   } catch {
     const sans = { dns: [], email: [], uri: [], ip: [] };
-    return { subject: '', commonName: null, sans, serial: '', notAfter: 0, verifyError: refused ?? UNREADABLE, chain: [] };
+    return {
+      subject: '',
+      commonName: null,
+      sans,
+      serial: '',
+      notAfter: 0,
+      verifyError: refused ?? UNREADABLE,
+      chain: [],
+    };
   }
 }
 

@@ -41,7 +41,7 @@ export function createHttp1Server({ rawRefusal, registry, report, arrive }: Http
   // Headers beyond the default of 2000 would be dropped in silence: what is judged must be all there is.
   server.maxHeadersCount = 0;
   // Node starts the check of header time-outs when a server listens; this one never does.
-  server.emit('listening');
+  
 
   const onRequest = (expectsContinue: boolean) => (request: IncomingMessage, response: ServerResponse) => {
     const connection = bySocket.get(request.socket);
@@ -100,7 +100,13 @@ function reasonOf(code: string): DenyReason {
 }
 
 /** An answer written into another one, or to the wrong request of a pipeline, would be worse than none. */
-function canStillAnswer({ inFlight, socket }: { readonly inFlight: LiveConnection['inFlight']; readonly socket: Socket }) {
+function canStillAnswer({
+  inFlight,
+  socket,
+}: {
+  readonly inFlight: LiveConnection['inFlight'];
+  readonly socket: Socket;
+}) {
   const [first] = inFlight;
   return socket.writable && inFlight.size <= 1 && first?.response.headersSent !== true;
 }

@@ -15,6 +15,8 @@ const MOST_STREAMS = 32;
 const ANNOUNCED_HEADER_BYTES = HEADER_BYTES + 32 * 1024;
 const MOST_HEADERS = 256;
 const MOST_INVALID_FRAMES = 100;
+/** nghttp2 refused what came, or too many frames were invalid. */
+const PROTOCOL_ERRORS: ReadonlySet<string> = new Set(['ERR_HTTP2_ERROR', 'ERR_HTTP2_TOO_MANY_INVALID_FRAMES']);
 
 interface Http2Ports {
   readonly clock: Clock;
@@ -27,7 +29,11 @@ export function createHttp2Server({ clock, registry, report, arrive }: Http2Port
   const bySession = new WeakMap<ServerHttp2Session, LiveConnection>();
   let entering: LiveConnection | null = null;
   const server = createServer({
-    settings: { maxConcurrentStreams: MOST_STREAMS, maxHeaderListSize: ANNOUNCED_HEADER_BYTES, enableConnectProtocol: false },
+    settings: {
+      maxConcurrentStreams: MOST_STREAMS,
+      maxHeaderListSize: ANNOUNCED_HEADER_BYTES,
+      enableConnectProtocol: false,
+    },
     maxHeaderListPairs: MOST_HEADERS,
     maxSessionInvalidFrames: MOST_INVALID_FRAMES,
     maxSessionRejectedStreams: MOST_INVALID_FRAMES,
@@ -56,10 +62,12 @@ export function createHttp2Server({ clock, registry, report, arrive }: Http2Port
   });
   server.on('sessionError', (error: NodeJS.ErrnoException, session) => {
     const connection = bySession.get(session);
-    if (connection === undefined || connection.isOver) return;
-    const { code = 'unknown' } = error;
-    if (code.startsWith('ERR_HTTP2_')) report('bad_http', connection.facts.peer, { connection: connection.facts.id, detail: code });
+    if (connection === undefined || connection.wasCut) return;
     connection.destroy();
+    // The client's own errors of transport and its GOAWAY are no refusals of ours.
+    const { code = '' } = error;
+    if (!PROTOCOL_ERRORS.has(code)) return;
+    report('bad_http', connection.facts.peer, { connection: connection.facts.id, detail: code });
   });
 
   const onRequest = (expectsContinue: boolean) => (request: Http2ServerRequest, response: Http2ServerResponse) => {

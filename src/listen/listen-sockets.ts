@@ -33,7 +33,9 @@ export async function openAll(addresses: readonly ListenAddress[], log: Log, onS
 export function boundAddress(server: Server): BoundAddress {
   const address = server.address();
   if (address === null) return { host: '', port: 0 };
-  return typeof address === 'string' ? { host: `unix:${address}`, port: 0 } : { host: address.address, port: address.port };
+  return typeof address === 'string'
+    ? { host: `unix:${address}`, port: 0 }
+    : { host: address.address, port: address.port };
 }
 
 async function open(address: ListenAddress, onSocket: OnSocket): Promise<Server> {

@@ -95,10 +95,15 @@ class SocketListener implements Listener {
         this.#open(socket, accepted?.address, facts);
       },
       failed: (reason, raw, detail) => {
-        const address = raw === undefined ? undefined : this.#accepted.get(raw)?.address;
-        this.#report(reason, address ?? 'unknown', { detail });
+        this.#report(reason, this.#addressOf(raw) ?? 'unknown', { detail });
       },
     });
+  }
+
+  /** Also of a socket that has closed: it remembers its peer once it was asked. */
+  #addressOf(raw: Socket | undefined): string | null {
+    if (raw === undefined) return null;
+    return this.#accepted.get(raw)?.address ?? normalizeAddress(raw.remoteAddress ?? '');
   }
 
   #onSocket(socket: Socket, peer: string | undefined): void {

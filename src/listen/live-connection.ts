@@ -45,7 +45,7 @@ export class LiveConnection implements Connection {
   #bytesReadAtRest: number;
   #leaveBy: number | null = null;
   #leaveReason: DenyReason | null = null;
-  #isRefused = false;
+  #wasCut = false;
 
   constructor(facts: ConnectionFacts, socket: Socket, generation: number, clock: Clock) {
     this.facts = facts;
@@ -68,9 +68,14 @@ export class LiveConnection implements Connection {
     return this.#leaveReason;
   }
 
-  /** Destroyed, or told so by the parser's refusal: nothing that still comes out of the parser may be handled. */
+  /** Cut by us: the reason is counted, and what else goes wrong with it is a consequence. */
+  get wasCut(): boolean {
+    return this.#wasCut;
+  }
+
+  /** Nothing that still comes out of the parser may be handled. */
   get isOver(): boolean {
-    return this.#isRefused || this.socket.destroyed;
+    return this.#wasCut || this.socket.destroyed;
   }
 
   /** Whether part of an HTTP/1.1 request head has come that is no request yet. */
@@ -143,7 +148,7 @@ export class LiveConnection implements Connection {
 
   /** Writes the whole answer to what the parser refused, and closes; the client gets a moment to read it. */
   refuseRaw(answer: Buffer): void {
-    this.#isRefused = true;
+    this.#wasCut = true;
     this.socket.end(answer);
     // What the client still sends is read and dropped until then: unread bytes would reset the connection under the
     // answer. The parser, which is broken now, does the dropping.
@@ -156,6 +161,7 @@ export class LiveConnection implements Connection {
   }
 
   destroy(): void {
+    this.#wasCut = true;
     this.session?.destroy();
     this.socket.destroy();
   }

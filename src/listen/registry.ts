@@ -108,10 +108,11 @@ export class Registry {
       if (connection.stall.isStalled(connection.outgoing(), nowMs, sendTimeoutMs)) this.cut(connection, 'send_timeout');
       return;
     }
-    const stalled = [...connection.inFlight].filter((answer) => isStreamStalled(answer, nowMs, sendTimeoutMs));
+    const answers = [...connection.inFlight].filter(({ stream }) => stream?.destroyed === false);
+    const stalled = answers.filter((answer) => isStreamStalled(answer, nowMs, sendTimeoutMs));
     if (stalled.length === 0) return;
     // A client that reads other answers loses one stream; one that reads nothing could not even be told.
-    if (stalled.length === connection.inFlight.size) {
+    if (stalled.length === answers.length) {
       this.cut(connection, 'send_timeout');
       return;
     }
@@ -123,7 +124,9 @@ export class Registry {
 }
 
 function isStreamStalled({ stream, stall, drains }: InFlight, nowMs: number, sendTimeoutMs: number): boolean {
-  return stream !== null && stall.isStalled({ pendingBytes: stream.writableLength, progress: drains }, nowMs, sendTimeoutMs);
+  return (
+    stream !== null && stall.isStalled({ pendingBytes: stream.writableLength, progress: drains }, nowMs, sendTimeoutMs)
+  );
 }
 
 function cutSlowBodies(connection: LiveConnection, nowMs: number): void {

@@ -65,7 +65,14 @@ function passagePlugin(config: Config, { clock, log, metrics }: Services) {
           endpointClass: null,
           releases: [],
         };
-        passage.answer = createAnswer({ request: request.raw, response: reply.raw, passage: passage as Passage, clock, log, metrics });
+        passage.answer = createAnswer({
+          request: request.raw,
+          response: reply.raw,
+          passage: passage as Passage,
+          clock,
+          log,
+          metrics,
+        });
         request.passage = passage as Passage;
         next();
       });
@@ -80,7 +87,7 @@ const ROUTING = { caseSensitive: true, useSemicolonDelimiter: false, ignoreDupli
 
 /** Builds the app of one configuration; about 3 ms. */
 export async function buildApp(config: Config, services: Services): Promise<App> {
-  let handler: RequestHandler | null = null;
+  const handlers: RequestHandler[] = [];
   const app: FastifyInstance = Fastify({
     logger: false,
     trustProxy: false,
@@ -89,7 +96,7 @@ export async function buildApp(config: Config, services: Services): Promise<App>
     return503OnClosing: false,
     routerOptions: ROUTING,
     serverFactory: (routing) => {
-      handler = routing as unknown as RequestHandler;
+      handlers.push(routing as unknown as RequestHandler);
       return createServer();
     },
   });
@@ -101,6 +108,7 @@ export async function buildApp(config: Config, services: Services): Promise<App>
     forward: { config, ...services },
   });
   await app.ready();
-  if (handler === null) throw new Error('Fastify did not ask for a server');
-  return { handle: handler, close: () => app.close() };
+  const [handle] = handlers;
+  if (handle === undefined) throw new Error('Fastify did not ask for a server');
+  return { handle, close: () => app.close() };
 }

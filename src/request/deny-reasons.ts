@@ -164,7 +164,11 @@ export const DENY_REASONS = {
     public: 'not allowed',
     meaning: 'Password and certificate belong to two different identities.',
   },
-  identity_address: { status: 403, public: 'not allowed', meaning: "The address is not in the identity's `allow_from`." },
+  identity_address: {
+    status: 403,
+    public: 'not allowed',
+    meaning: "The address is not in the identity's `allow_from`.",
+  },
   identity_path: { status: 403, public: 'not allowed', meaning: "The path is not in the identity's `paths`." },
   path_unknown: {
     status: 404,
@@ -174,7 +178,11 @@ export const DENY_REASONS = {
   method_not_allowed: { status: 405, public: 'method not allowed', meaning: 'The path exists, not with this method.' },
   // forward
   body_too_large: { status: 413, public: 'request body too large', meaning: 'The body exceeds `request_body_limit`.' },
-  media_type: { status: 415, public: 'unsupported media type', meaning: 'The body has a type that is not accepted here.' },
+  media_type: {
+    status: 415,
+    public: 'unsupported media type',
+    meaning: 'The body has a type that is not accepted here.',
+  },
   upstream_unreachable: {
     status: 502,
     public: 'upstream unreachable',

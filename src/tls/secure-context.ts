@@ -10,7 +10,10 @@ import type { KeyPair, Tls } from '../config/config.ts';
 const TLS13_SUITES = ['TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_128_GCM_SHA256'];
 
 /** Options for `tls.createSecureContext`, `tls.createServer` and `setSecureContext`. */
-export function secureContextOptions(pair: Pick<KeyPair, 'cert' | 'key'>, { settings, trust }: Tls): SecureContextOptions {
+export function secureContextOptions(
+  pair: Pick<KeyPair, 'cert' | 'key'>,
+  { settings, trust }: Tls,
+): SecureContextOptions {
   const { minVersion, maxVersion, ciphers, curves, preferServerCiphers } = settings;
   return {
     cert: pair.cert,

@@ -43,7 +43,9 @@ function problemsOf(written: Written): string[] {
     ownAddresses: new Set<string>(),
     usersMayBeGone: false,
   };
-  return authenticationRule(input).map(({ severity, path, at }) => `${severity} ${(path ?? []).join('.')} ${at ?? 'value'}`);
+  return authenticationRule(input).map(
+    ({ severity, path, at }) => `${severity} ${(path ?? []).join('.')} ${at ?? 'value'}`,
+  );
 }
 
 const AT_TYPE = 'error tls_server_config.client_auth_type value';
@@ -114,9 +116,12 @@ describe('authenticate, when it is written', () => {
 });
 
 describe('client certificates', () => {
-  it.each(['VerifyClientCertIfGiven', 'RequireAndVerifyClientCert'] as const)('%s without a client CA is a problem', (type) => {
-    expect(problemsOf({ type })).toEqual([AT_TYPE]);
-  });
+  it.each(['VerifyClientCertIfGiven', 'RequireAndVerifyClientCert'] as const)(
+    '%s without a client CA is a problem',
+    (type) => {
+      expect(problemsOf({ type })).toEqual([AT_TYPE]);
+    },
+  );
 
   it('a client CA that nothing is verified against is a problem', () => {
     expect(problemsOf({ ca: true })).toEqual(['error tls_server_config.client_ca_file key']);

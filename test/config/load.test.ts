@@ -1,4 +1,5 @@
 /** loadConfig: defaults, files and their faults, what a Config is made of. */
+import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
 import { renderProblems } from '../../src/config/explain.ts';
@@ -130,7 +131,9 @@ describe('certificates', () => {
   });
 
   it('that have expired are a warning', async () => {
-    const { result, said } = await load('authenticate: none\ntls_server_config: {cert_file: expired.crt, key_file: expired.key}\n');
+    const { result, said } = await load(
+      'authenticate: none\ntls_server_config: {cert_file: expired.crt, key_file: expired.key}\n',
+    );
     expect(result.ok).toBe(true);
     expect(said).toContain('warning: the certificate expired at 2020-02-01T00:00:00Z');
   });
@@ -140,6 +143,26 @@ describe('certificates', () => {
     expect((await load(text)).result.ok).toBe(false);
     expect((await load(text, { nodeMajor: 22 })).result.ok).toBe(false);
     expect((await load(text, { nodeMajor: 24 })).result.ok).toBe(true);
+  });
+
+  it('that OpenSSL would refuse at run time are refused at once', async () => {
+    const openssl = (...argv: string[]) => execFileSync('openssl', argv, { cwd: fixture.directory, stdio: 'ignore' });
+    openssl(
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:512',
+      '-nodes',
+      '-subj',
+      '/CN=weak',
+      '-keyout',
+      'server.key',
+      '-out',
+      'server.crt',
+    );
+    const { result, said } = await load(`${TLS}authenticate: none\n`);
+    expect(result.ok).toBe(false);
+    expect(said).toContain('error: OpenSSL refuses the certificate: ee key too small');
   });
 
   it('whose key is readable by others are a warning with the way out', async () => {
@@ -189,7 +212,9 @@ describe('client CA and CRL', () => {
 describe('users', () => {
   it('of the file and of the YAML are united, and may have several passwords', async () => {
     const hash = htpasswdLine('prom', 'a second password').split(':')[1] ?? '';
-    const { users } = await configOf(`${TLS}htpasswd_file: htpasswd\nbasic_auth_users:\n  prom: ${hash}\n  __proto__: ${hash}\n`);
+    const { users } = await configOf(
+      `${TLS}htpasswd_file: htpasswd\nbasic_auth_users:\n  prom: ${hash}\n  __proto__: ${hash}\n`,
+    );
     expect([...users.keys()].sort()).toEqual(['__proto__', 'prom', 'second']);
     expect(users.get('prom')).toHaveLength(2);
   });
@@ -197,7 +222,9 @@ describe('users', () => {
   it('keep names that YAML would read as numbers, booleans or nothing', async () => {
     const hash = htpasswdLine('u', 'p').split(':')[1] ?? '';
     const names = ['0123', '1e3', 'true', '0x10', 'off'];
-    const { users } = await configOf(`${TLS}basic_auth_users:\n${names.map((name) => `  ${name}: ${hash}\n`).join('')}`);
+    const { users } = await configOf(
+      `${TLS}basic_auth_users:\n${names.map((name) => `  ${name}: ${hash}\n`).join('')}`,
+    );
     expect([...users.keys()].sort()).toEqual([...names].sort());
   });
 
@@ -210,7 +237,9 @@ describe('users', () => {
 
   it('an htpasswd file that others can read is a warning, one of a group is not', async () => {
     fixture.write('htpasswd', fixture.read('htpasswd'), 0o644);
-    expect((await load(`${TLS}htpasswd_file: htpasswd\n`)).said).toContain('"htpasswd" can be read by every user of this machine');
+    expect((await load(`${TLS}htpasswd_file: htpasswd\n`)).said).toContain(
+      '"htpasswd" can be read by every user of this machine',
+    );
     fixture.write('htpasswd', fixture.read('htpasswd'), 0o640);
     expect((await load(`${TLS}htpasswd_file: htpasswd\n`)).said).toBe('');
   });
@@ -271,7 +300,13 @@ identities:
     allow_from: [192.0.2.0/24]
     paths: ["@query", /metrics, /api/*]
 `);
-    expect(identities?.[0]).toMatchObject({ name: 'prom', passwordUsers: ['prom'], certificates: [], allowFrom: null, paths: null });
+    expect(identities?.[0]).toMatchObject({
+      name: 'prom',
+      passwordUsers: ['prom'],
+      certificates: [],
+      allowFrom: null,
+      paths: null,
+    });
     expect(identities?.[1]?.passwordUsers).toEqual([]);
     expect(identities?.[1]?.certificates).toEqual([
       { by: 'dns', value: 'a.example.com', wildcard: false },
@@ -287,9 +322,26 @@ identities:
   });
 });
 
+describe('a list that narrows', () => {
+  it.each([
+    ['allow', 'authenticate: none\nallow:\n'],
+    ['identities', 'listen_addresses: [127.0.0.1:9095]\nhtpasswd_file: htpasswd\nidentities:\n# - {name: prom}\n'],
+    ['paths', 'listen_addresses: [127.0.0.1:9095]\nhtpasswd_file: htpasswd\nidentities: [{name: prom, paths: }]\n'],
+    [
+      'allow_from',
+      'listen_addresses: [127.0.0.1:9095]\nhtpasswd_file: htpasswd\nidentities: [{name: prom, allow_from: ~}]\n',
+    ],
+  ])('does not admit everything when every line of %s is commented out', async (key, text) => {
+    const { result, said } = await load(text);
+    expect(result.ok).toBe(false);
+    expect(said).toContain(`error: ${key} is empty`);
+  });
+});
+
 describe('TLS settings', () => {
   it('map the names of Go to those of OpenSSL, in order', async () => {
-    const { tls } = await configOf(`authenticate: none\n${TLS}  cipher_suites: [TLS_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA]
+    const { tls } =
+      await configOf(`authenticate: none\n${TLS}  cipher_suites: [TLS_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA]
   curve_preferences: [X25519, CurveP384]
 `);
     expect(tls?.settings.ciphers).toEqual(['ECDHE-ECDSA-AES128-GCM-SHA256', 'ECDHE-RSA-AES256-SHA']);
@@ -297,7 +349,9 @@ describe('TLS settings', () => {
   });
 
   it('with nothing but suites of TLS 1.3 leave TLS 1.2 out', async () => {
-    const { tls } = await configOf(`authenticate: none\n${TLS}  cipher_suites: [TLS_AES_128_GCM_SHA256]\nhttp_server_config: {http2: false}\n`);
+    const { tls } = await configOf(
+      `authenticate: none\n${TLS}  cipher_suites: [TLS_AES_128_GCM_SHA256]\nhttp_server_config: {http2: false}\n`,
+    );
     expect(tls?.settings).toMatchObject({ minVersion: 'TLSv1.3', ciphers: null });
   });
 
@@ -315,7 +369,9 @@ describe('the rate limit', () => {
       burst: 3,
     });
     expect((await configOf('authenticate: none\nrate_limit: {interval: 0, burst: 3}\n')).rateLimit).toBeNull();
-    expect((await load('authenticate: none\nrate_limit: {interval: 20}\n')).said).toContain('a number without a unit is one of nanoseconds');
+    expect((await load('authenticate: none\nrate_limit: {interval: 20}\n')).said).toContain(
+      'a number without a unit is one of nanoseconds',
+    );
   });
 });
 

@@ -1,4 +1,5 @@
 /** Logins at the real gate: many at once, floods of wrong ones, and what a scraper with the right password notices. */
+import { writeFile } from 'node:fs/promises';
 import { Agent, request } from 'node:https';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { poll } from '../support/poll.ts';
@@ -113,7 +114,6 @@ describe('logins', () => {
   });
 
   it('takes a new password as soon as the file has changed, and the old one no more', async () => {
-    const { writeFile } = await import('node:fs/promises');
     await writeFile(`${scene.gate.directory}/.htpasswd`, await htpasswdLine(USER, 'the new one'));
     await poll('the new password', async () => (await login('127.0.0.1', USER, 'the new one')) === 200);
     expect(await login('127.0.0.1', USER, PASSWORD)).toBe(401);

@@ -174,7 +174,12 @@ ${tls}
   });
 
   it('says why it refused, in one line each', () => {
-    for (const reason of ['credentials_wrong', 'credentials_missing', 'certificate_unknown_ca', 'certificate_revoked']) {
+    for (const reason of [
+      'credentials_wrong',
+      'credentials_missing',
+      'certificate_unknown_ca',
+      'certificate_revoked',
+    ]) {
       expect(gate.logs()).toMatch(new RegExp(`reason"?[=:]"?${reason}`));
     }
     expect(nodeGate.logs()).toMatch(/reason"?[=:]"?certificate_missing/);

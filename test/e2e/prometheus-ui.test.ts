@@ -55,7 +55,8 @@ http_server_config: {headers: {X-Frame-Options: deny, X-Content-Type-Options: no
       const failed: string[] = [];
       page.on('response', (response) => {
         // 401 comes once, before the browser knows that it must send the password.
-        if (response.status() >= 400 && response.status() !== 401) failed.push(`${response.status()} ${response.url()}`);
+        if (response.status() >= 400 && response.status() !== 401)
+          failed.push(`${response.status()} ${response.url()}`);
       });
       await page.goto(`${scene.gate.url}/`);
       expect(page.url()).toBe(`${scene.gate.url}/classic/graph`);
@@ -103,7 +104,10 @@ http_server_config: {headers: {X-Frame-Options: deny, X-Content-Type-Options: no
     it('reads refusals as the errors of Prometheus', async () => {
       const answer = await scene.askAsStranger('/api/v1/query?query=up');
       expect(answer).toMatchObject({ status: 401, headers: { 'content-type': 'application/json' } });
-      expect(JSON.parse(answer.body)).toMatchObject({ status: 'error', error: expect.stringContaining('authentic') as string });
+      expect(JSON.parse(answer.body)).toMatchObject({
+        status: 'error',
+        error: expect.stringContaining('authentic') as string,
+      });
     });
   });
 

@@ -69,7 +69,7 @@ upstreams:
         const argv = ['-q', '-sS', '-N', '-D', '-', version, '--cacert', around.authority.certFile, '--max-time', '20'];
         const url = `${around.gate.url}/api/v1/notifications/live`;
         const running = startProcess(findProgram('curl'), [...argv, '-u', `${USER}:${PASSWORD}`, url]);
-        await poll('the headers of the answer', () => / 200/.test(running.stdout()));
+        await poll('the headers of the answer', () => running.stdout().includes(' 200'));
         await victim.process.kill();
         const { code } = await running.exited;
         expect([18, 56, 92]).toContain(code);
@@ -85,9 +85,11 @@ upstreams:
       const text = await scene.gate.metrics();
       return text.match(/promgate_upstream_up\{[^}]*\} [01]/g);
     });
-    expect(states.sort()).toEqual([
-      `promgate_upstream_up{upstream="http://127.0.0.1:${deadPort}"} 0`,
-      `promgate_upstream_up{upstream="${prometheus.url}"} 1`,
-    ].sort());
+    expect(states.sort()).toEqual(
+      [
+        `promgate_upstream_up{upstream="http://127.0.0.1:${deadPort}"} 0`,
+        `promgate_upstream_up{upstream="${prometheus.url}"} 1`,
+      ].sort(),
+    );
   });
 });

@@ -71,7 +71,10 @@ export interface TlsChanges {
   readonly settings?: Partial<Tls['settings']>;
 }
 
-export function tlsOf(pairs: readonly { readonly cert: string; readonly key: string }[], changes: TlsChanges = {}): Tls {
+export function tlsOf(
+  pairs: readonly { readonly cert: string; readonly key: string }[],
+  changes: TlsChanges = {},
+): Tls {
   const { type = 'NoClientCert', ca = [], crl, settings } = changes;
   const crls = crl === undefined ? undefined : parseCrls(crl);
   if (crls?.ok === false) throw new Error(crls.message);
@@ -120,7 +123,8 @@ export interface Rig {
   unlogged(): readonly DenyReason[];
 }
 
-export const RAW_REFUSAL = 'HTTP/1.1 400 Bad Request\r\nx-configured: yes\r\ncontent-length: 0\r\nconnection: close\r\n\r\n';
+export const RAW_REFUSAL =
+  'HTTP/1.1 400 Bad Request\r\nx-configured: yes\r\ncontent-length: 0\r\nconnection: close\r\n\r\n';
 
 export async function startRig(config: Config, clock: Clock = systemClock): Promise<Rig> {
   const lines: LogLine[] = [];
@@ -237,7 +241,7 @@ export function frame(type: number, flags: number, stream: number, payload: Buff
   return Buffer.concat([head, payload]);
 }
 
-export const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, windowUpdate: 8, continuation: 9 } as const;
+export const FRAME = { data: 0, headers: 1, reset: 3, settings: 4, ping: 6, goaway: 7, windowUpdate: 8, continuation: 9 } as const;
 export const END_STREAM = 1;
 export const END_HEADERS = 4;
 export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');

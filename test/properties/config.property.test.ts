@@ -37,11 +37,37 @@ const leaf = fc.oneof(
 );
 /** Documents that have the keys of the schema in the right and in the wrong places. */
 const { document } = fc.letrec((tie) => ({
-  document: fc.dictionary(fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...keys) }, fc.string()), tie('value'), { maxKeys: 6 }),
+  document: fc.dictionary(fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...keys) }, fc.string()), tie('value'), {
+    maxKeys: 6,
+  }),
   value: fc.oneof({ depthSize: 'small' }, leaf, fc.array(tie('value'), { maxLength: 3 }), tie('document')),
 }));
 const yamlish = fc
-  .array(fc.constantFrom(...keys, ':', ' ', '\n', '\n  ', '\t', '- ', '[', ']', '{', '}', '&a ', '*a', '"', "'", '|', '#', '!!int ', '<<: ', '%', '---\n'))
+  .array(
+    fc.constantFrom(
+      ...keys,
+      ':',
+      ' ',
+      '\n',
+      '\n  ',
+      '\t',
+      '- ',
+      '[',
+      ']',
+      '{',
+      '}',
+      '&a ',
+      '*a',
+      '"',
+      "'",
+      '|',
+      '#',
+      '!!int ',
+      '<<: ',
+      '%',
+      '---\n',
+    ),
+  )
   .map((parts) => parts.join(''));
 
 describe('loadConfig', () => {
@@ -69,7 +95,10 @@ describe('loadConfig', () => {
     ['nested maps', '{a: '.repeat(60_000)],
     ['nested blocks', '- '.repeat(60_000)],
     ['nested keys', '? '.repeat(20_000)],
-    ['an alias bomb', `a: &a [x]\n${'bcdefghijklm'.split('').reduce((text, name, i) => `${text}${name}: &${name} [${`*${'abcdefghijklm'[i] ?? ''},`.repeat(9)}]\n`, '')}`],
+    [
+      'an alias bomb',
+      `a: &a [x]\n${'bcdefghijklm'.split('').reduce((text, name, i) => `${text}${name}: &${name} [${`*${'abcdefghijklm'[i] ?? ''},`.repeat(9)}]\n`, '')}`,
+    ],
     ['an anchor within itself', 'upstreams: &a [*a]\n'],
     ['a line of a megabyte', `allow: [${'a'.repeat(1_000_000)}]`],
     ['more than a megabyte', '#'.repeat(1_100_000)],

@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { upstreamAt } from '../observe/config-fixture.ts';
 import { startGate, startOrigin } from '../request/forward/gate-fixture.ts';
+import { createAuthority } from '../support/certificates.ts';
 import { curl } from '../support/curl.ts';
 import { poll } from '../support/poll.ts';
 
@@ -94,12 +95,28 @@ describe('a body that falls silent upstream', () => {
   });
 });
 
-describe('a client that speaks HTTP/1.0', () => {
-  it('sees a cut body of unknown length as an error, not as its end', async () => {
-    const gate = await throughGate((request, response) => {
-      response.write('up 1\n', () => setImmediate(() => request.socket.destroy()));
+describe('a client that speaks HTTP/1.0, to which the end of the connection is the end of a body', () => {
+  const cut = (request: IncomingMessage, response: ServerResponse): void => {
+    response.write('up 1\n', () => setImmediate(() => request.socket.destroy()));
+  };
+
+  it('sees a cut body of unknown length as an error', async () => {
+    const gate = await throughGate(cut);
+    expect((await curl('-0', `${gate.url}/federate`)).exit).toBe(56);
+  });
+
+  it('sees it over TLS as well', async () => {
+    const authority = createAuthority();
+    closing.push(() => Promise.resolve(authority.remove()));
+    const server = authority.issue({ name: 'gate', sans: ['IP:127.0.0.1'] });
+    const upstream = await startOrigin((request, response) => {
+      if (request.url === '/whole') response.end('whole');
+      else cut(request, response);
     });
-    const got = await curl('-0', `${gate.url}/federate`);
-    expect(got.exit).not.toBe(0);
+    const gate = await startGate({ upstream: upstreamAt(upstream.port), tls: server });
+    closing.push(() => upstream.close(), () => gate.close());
+    const tls = ['-0', '--no-alpn', '--cacert', authority.certFile];
+    expect((await curl(...tls, `${gate.url}/whole`)).exit).toBe(0);
+    expect((await curl(...tls, `${gate.url}/federate`)).exit).toBe(56);
   });
 });

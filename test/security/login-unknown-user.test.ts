@@ -24,11 +24,12 @@ const NAMES = ['prom', 'graf', 'stranger', 'root', '', '__proto__', 'Prom'];
 
 function start(workerUrl?: URL) {
   const metrics = countingMetrics();
+  const log = recordingLog();
   const options = workerUrl === undefined ? {} : { workerUrl };
-  const check: PasswordCheck = createPasswordCheck({ log: recordingLog(), metrics, clock: systemClock, ...options });
+  const check: PasswordCheck = createPasswordCheck({ log, metrics, clock: systemClock, ...options });
   closers.push(() => check.close());
   check.applied(config);
-  return { check, counted: (what: string) => metrics.counts.get(what) ?? 0 };
+  return { check, log, counted: (what: string) => metrics.counts.get(what) ?? 0 };
 }
 
 test('every name costs one job with the same hashes', async () => {
@@ -58,7 +59,7 @@ test('the same wrong pair of an unknown user costs nothing the second time, as t
 });
 
 test('an unknown user never logs in, with any password of a real one, in any order', async () => {
-  const { check } = start();
+  const { check, log } = start();
   for (const password of ['one', 'two', 'three']) {
     for (const user of ['stranger', 'root', 'x', 'y', 'z']) {
       expect(await verdict(check, { user, password, config })).toBe('credentials_wrong');
@@ -67,4 +68,6 @@ test('an unknown user never logs in, with any password of a real one, in any ord
     expect(await verdict(check, { user: 'graf', password, config })).toBe('right');
     expect(await verdict(check, { user: 'another', password, config })).toBe('credentials_wrong');
   }
+  // Each of them is a failed login like any other: 3 passwords for 6 strangers.
+  expect(log.lines.filter(({ message }) => message === 'login failed')).toHaveLength(18);
 });

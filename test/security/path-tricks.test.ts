@@ -3,6 +3,7 @@
  * spelling that the gate judges as one path and the upstream reads as another. Every spelling but the normal form is
  * refused with 400, nothing is repaired, and nothing of it reaches the upstream.
  */
+import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import { connect } from 'node:http2';
@@ -55,6 +56,7 @@ describe('a path that is not in normal form', () => {
       seen.push(`${request.method ?? ''} ${request.url ?? ''}`);
       response.end('reached');
     }).listen(0, '127.0.0.1');
+    await once(upstream, 'listening');
     const { port } = upstream.address() as AddressInfo;
     scene = await startScene({ yaml: `upstreams: [{url: "http://127.0.0.1:${port}", kind: any}]` });
   });
@@ -90,7 +92,8 @@ describe('a path that is not in normal form', () => {
 
   it.each(TRICKS)('is refused over HTTP/1.1 and HTTP/2: %s', async (_name, target) => {
     expect(await overHttp1(target)).toBe(400);
-    expect(await overHttp2(target)).toBe(400);
+    // nghttp2 itself resets a stream whose :path does not begin with a slash (RFC 9113 §8.1.1).
+    expect(await overHttp2(target)).toBe(target.startsWith('/') ? 400 : undefined);
     expect(seen).toEqual([]);
   });
 

@@ -41,7 +41,7 @@ export interface Prometheus {
 const GLOBAL = 'global: {scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 1m}\n';
 
 function indent(text: string): string {
-  return text.trim().replace(/^/gm, '  ');
+  return text.replace(/^\n+/, '').trimEnd().replace(/^/gm, '  ');
 }
 
 async function getData(url: string): Promise<unknown> {

@@ -4,7 +4,6 @@
  */
 import { readFile } from 'node:fs/promises';
 import { networkInterfaces } from 'node:os';
-import { CONFIG_SOURCES } from '../../config/config.ts';
 import type { Config } from '../../config/config.ts';
 import { renderProblems } from '../../config/explain.ts';
 import { loadConfig } from '../../config/load.ts';
@@ -14,6 +13,7 @@ import type { ReloadResult } from '../../config/reloader.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { createResolveHost } from '../../lib/resolve-host.ts';
 import { createListener } from '../../listen/listener.ts';
+import type { BoundAddress } from '../../listen/ports.ts';
 import { createAdmin } from '../../observe/admin.ts';
 import type { ReloadReport } from '../../observe/admin.ts';
 import { watchBypass } from '../../observe/bypass.ts';
@@ -162,39 +162,50 @@ async function serve(
   });
   const bypassWatch = watchBypass({ upstreams: config.upstreams, clock, log, metrics });
 
-  await apply(config);
-  await admin.listen();
-  await listener.listen(config);
-  listening = true;
-  for (const source of CONFIG_SOURCES) metrics.reloaded(source, true, clock.now() / 1000);
   const reloader = createReloader({ initial: first, options: loadOptions, apply, metrics, log, clock });
   const warnings = clock.every(DAY_MS, () => {
     warnOfCertificates(config, log);
   });
-  log.info({ version: VERSION, listen: listener.addresses(), config: config.file, hash: config.hash }, 'serving');
-  await sayHints(config, log);
-
   const signals = watchSignals(clock, () => void reloader.reload('SIGHUP'));
-  const signal = await signals.ended;
-  draining = true;
-  log.info({ signal, drainTimeoutMs: config.drainTimeoutMs }, 'shutting down');
-  await new Promise<void>((resolve) => {
-    clock.after(config.shutdownDelayMs, resolve, { ref: true });
-  });
-  await listener.drain(config.drainTimeoutMs);
-  warnings.cancel();
-  reloader.close();
-  upstreamWatch.close();
-  bypassWatch.close();
-  hosts.close();
-  await apps.close();
-  await pools.close();
-  await passwordCheck.close();
-  await listener.close();
-  await admin.close();
-  signals.close();
-  log.info({}, 'ended');
-  return 0;
+  try {
+    await apply(config);
+    await listener.listen(config);
+    listening = true;
+    await admin.listen();
+    log.info(
+      { version: VERSION, listen: listener.addresses().map(print).join(', '), config: config.file, hash: config.hash },
+      'serving',
+    );
+    await sayHints(config, log);
+
+    const signal = await signals.ended;
+    draining = true;
+    log.info({ signal, drainTimeoutMs: config.drainTimeoutMs }, 'shutting down');
+    await new Promise<void>((resolve) => {
+      clock.after(config.shutdownDelayMs, resolve, { ref: true });
+    });
+    await listener.drain(config.drainTimeoutMs);
+    log.info({}, 'ended');
+    return 0;
+  } finally {
+    // Also when an address is taken: nothing may keep the process alive.
+    warnings.cancel();
+    reloader.close();
+    upstreamWatch.close();
+    bypassWatch.close();
+    hosts.close();
+    await listener.close();
+    await apps.close();
+    await pools.close();
+    await passwordCheck.close();
+    await admin.close();
+    signals.close();
+  }
+}
+
+function print({ host, port }: BoundAddress): string {
+  if (port === 0) return host;
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 function reportReload({ ok, problems, restartNeeded }: ReloadResult): ReloadReport {

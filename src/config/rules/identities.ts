@@ -23,6 +23,7 @@ export const identityRule: Rule = (input) => {
     ...matcherProblems(identity, index),
     ...claimProblems(identity, index, claims),
     ...reachProblems(identity, index, input),
+    ...emptyProblems(identity, index),
   ]);
 };
 
@@ -128,4 +129,17 @@ function reachProblems(identity: RawIdentity, index: number, { authentication }:
     return [warning(`${never}, and it has not both kinds of credentials`, path)];
   }
   return [];
+}
+
+function emptyProblems({ allow_from: allowFrom, paths }: RawIdentity, index: number): Problem[] {
+  const found: Problem[] = [];
+  if (allowFrom?.length === 0) {
+    const hint = 'remove the key to admit the identity from everywhere';
+    found.push(error('allow_from is empty: from nowhere', ['identities', index, 'allow_from'], { at: 'key', hint }));
+  }
+  if (paths?.length === 0) {
+    const hint = 'remove the key to allow what the kind of the upstream allows';
+    found.push(error('paths is empty: nothing would be allowed', ['identities', index, 'paths'], { at: 'key', hint }));
+  }
+  return found;
 }

@@ -27,6 +27,6 @@ function mayReachPath(rule: IdentityRule | null, question: IdentityQuestion): bo
 export function judgeIdentity(identity: Identity, question: IdentityQuestion): DenyReason | null {
   if (identity.claim.kind === 'refused') return identity.claim.reason;
   const rule = identity.claim.kind === 'rule' ? identity.claim.rule : null;
-  if (rule !== null && rule.allowFrom !== null && !rule.allowFrom.has(question.address)) return 'identity_address';
+  if (rule?.allowFrom?.has(question.address) === false) return 'identity_address';
   return mayReachPath(rule, question) ? null : 'identity_path';
 }

@@ -73,7 +73,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
     this.#controller = null;
     this.#responseBegan = false;
     const { method, path, headers, body } = this.#ask;
-    line.client.dispatch({ method: method as Dispatcher.HttpMethod, path, headers, body }, this);
+    line.client.dispatch({ method, path, headers, body }, this);
   }
 
   // As undici's handler

@@ -25,17 +25,13 @@ export const forwardPlugin = fp<ForwardOptions>(
       release();
       done();
     });
-    app.addHook('preHandler', (request, reply, next) => {
-      if (beforeAsking(request, self)) next();
-      else reply.hijack();
-    });
-    await registerProxy(
-      app,
-      (crossing, headers) => {
+    await registerProxy(app, {
+      before: (request) => beforeAsking(request, self),
+      send: (crossing, headers) => {
         ask(crossing, headers, pools);
       },
-      headersFor,
-    );
+      write: headersFor,
+    });
   },
   { name: 'forward', dependencies: ['authorize'] },
 );
@@ -45,12 +41,12 @@ function beforeAsking({ passage, raw }: FastifyRequest, self: ServedUpstream): b
   const { upstream, answer, target } = passage;
   if (upstream === null) {
     answer.refuse('internal_error', { detail: 'no upstream was chosen' });
-  } else if (!FORWARDED_METHODS.includes(target.method)) {
+  } else if (!FORWARDED_METHODS.has(target.method)) {
     answer.refuse('method_not_allowed', { allow: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] });
   } else if ((announcedLength(raw) ?? 0) > upstream.requestBodyLimit) {
     answer.refuse('body_too_large', { detail: `announced ${String(announcedLength(raw))} bytes` });
   } else if (upstream.address.kind === 'self') {
-    const { 'x-forwarded-for': _own, ...headers } = headersFor({ passage, request: raw });
+    const headers = headersFor({ passage, request: raw });
     self({ method: target.method, path: passage.kindPath, query: target.query, headers }, answer);
   } else {
     return true;

@@ -74,10 +74,12 @@ export function createUpstreamPools(options: UpstreamPoolsOptions): UpstreamPool
 
   return {
     retain(config) {
-      const held = config.upstreams.filter(({ address }) => address.kind !== 'self').map((upstream) => ({
-        key: poolKey(upstream),
-        entry: find(upstream),
-      }));
+      const held = config.upstreams
+        .filter(({ address }) => address.kind !== 'self')
+        .map((upstream) => ({
+          key: poolKey(upstream),
+          entry: find(upstream),
+        }));
       for (const { entry } of held) {
         entry.holders += 1;
         entry.pool.revive();

@@ -26,15 +26,30 @@ export type Transport = (crossing: Crossing, headers: Record<string, string | st
 /** The headers for the upstream, written anew. */
 export type WriteHeaders = (crossing: Crossing) => Record<string, string | string[]>;
 
-/** CONNECT makes tunnels; TRACE would show the client the credential that the gate sends upstream. */
-const REFUSED_METHODS: ReadonlySet<string> = new Set(['CONNECT', 'TRACE']);
-export const FORWARDED_METHODS = METHODS.filter((method) => /^[A-Z]+$/.test(method) && !REFUSED_METHODS.has(method));
+/**
+ * What has a route: authorize says which methods exist, with an Allow header, and a router that knows fewer would answer
+ * 404 before. CONNECT makes tunnels, and the parser refuses it.
+ */
+const ROUTED_METHODS = METHODS.filter((method) => /^[A-Z]+$/.test(method) && method !== 'CONNECT');
+/** TRACE would show the client the credential that the gate sends upstream. */
+export const FORWARDED_METHODS: ReadonlySet<string> = new Set(ROUTED_METHODS.filter((method) => method !== 'TRACE'));
+
+export interface Forwarding {
+  /** Whether the upstream is to be asked; false: the request has been answered. */
+  readonly before: (request: FastifyRequest) => boolean;
+  readonly send: Transport;
+  readonly write: WriteHeaders;
+}
 
 /** Registers the catch-all route, in a scope of its own. */
-export async function registerProxy(app: FastifyInstance, send: Transport, write: WriteHeaders): Promise<void> {
+export async function registerProxy(app: FastifyInstance, { before, send, write }: Forwarding): Promise<void> {
   await app.register(async (scope) => {
     allowMethods(scope);
     leaveBodiesAlone(scope);
+    scope.addHook('preHandler', (request, reply, next) => {
+      if (before(request)) next();
+      else reply.hijack();
+    });
     await scope.register(httpProxy, proxyOptions(send, write));
   });
 }
@@ -50,7 +65,7 @@ function proxyOptions(send: Transport, write: WriteHeaders): FastifyHttpProxyOpt
   };
   return {
     upstream: '',
-    httpMethods: FORWARDED_METHODS,
+    httpMethods: ROUTED_METHODS,
     // Default: re-encodes text bodies, hands streams to undici without a limit.
     proxyPayloads: false,
     // Default: builds the path by URL parsing. Path and query come from the judged target, so it is given nothing to build.
@@ -78,8 +93,8 @@ function proxyOptions(send: Transport, write: WriteHeaders): FastifyHttpProxyOpt
       } catch (error) {
         passage.answer.refuse('internal_error', { detail: (error as Error).message });
       }
-    }) as never,
-  } as FastifyHttpProxyOptions;
+    }),
+  };
 }
 
 function originOfUpstream({ upstream }: Passage): string {
@@ -87,12 +102,9 @@ function originOfUpstream({ upstream }: Passage): string {
   return originOf(upstream.address);
 }
 
-/** authorize says which methods exist, with an Allow header; a router that knows fewer would answer 404 before. */
 function allowMethods(scope: FastifyInstance): void {
-  for (const method of METHODS) {
-    if (/^[A-Z]+$/.test(method) && method !== 'CONNECT' && !scope.supportedMethods.includes(method)) {
-      scope.addHttpMethod(method, { hasBody: true });
-    }
+  for (const method of ROUTED_METHODS) {
+    if (!scope.supportedMethods.includes(method)) scope.addHttpMethod(method, { hasBody: true });
   }
 }
 

@@ -34,7 +34,11 @@ export class RequestBody extends Readable {
     if (!this.#wanted) {
       this.#wanted = true;
       this.#options.onWanted();
-      this.#request.on('data', this.#onData).on('end', this.#onEnd).on('close', this.#onClose).on('error', this.#onError);
+      this.#request
+        .on('data', this.#onData)
+        .on('end', this.#onEnd)
+        .on('close', this.#onClose)
+        .on('error', this.#onError);
     }
     this.#request.resume();
   }

@@ -55,5 +55,7 @@ function pathOnUpstream(location: string, { address }: Mapping): string | null {
   } catch {
     return null;
   }
-  return url.host === new URL(origin).host && /^https?:$/.test(url.protocol) ? url.pathname + url.search + url.hash : null;
+  return url.host === new URL(origin).host && /^https?:$/.test(url.protocol)
+    ? url.pathname + url.search + url.hash
+    : null;
 }

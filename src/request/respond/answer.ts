@@ -68,12 +68,7 @@ class WireAnswer implements Answer {
     }
     this.#deny(reason, details.detail, false);
     const { passage } = this.#options;
-    const refusal = renderRefusal(
-      passage.config,
-      { id: passage.id, path: passage.target.path },
-      reason,
-      details,
-    );
+    const refusal = renderRefusal(passage.config, { id: passage.id, path: passage.target.path }, reason, details);
     this.#sendHead(refusal.status, refusal.headers);
     this.write(refusal.body);
     this.end();

@@ -49,9 +49,7 @@ export function renderRefusal(
   const text = `${row.public === '' ? 'bad request' : row.public} (request ${request.id})`;
   const json = isApiPath(request.path);
   const body = Buffer.from(
-    json
-      ? JSON.stringify({ status: 'error', errorType: ERROR_TYPES[status] ?? 'bad_data', error: text })
-      : `${text}\n`,
+    json ? JSON.stringify({ status: 'error', errorType: ERROR_TYPES[status] ?? 'bad_data', error: text }) : `${text}\n`,
   );
   return {
     status,

@@ -2,6 +2,7 @@
  * The last centimetre before the client: one face for the raw response of HTTP/1.1 and of HTTP/2. Knows nothing of
  * refusals or accounting. Only `head` may throw (a header that cannot be sent).
  */
+import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { constants } from 'node:http2';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
@@ -63,16 +64,25 @@ function http1Wire(request: IncomingMessage, response: ServerResponse): Wire {
     end: () => response.end(),
     reset() {
       // To HTTP/1.0 the end of the connection is the end of a body: only a reset tells them apart.
-      if (request.httpVersionMinor === 0 && isPlainTcp(response.socket)) response.socket.resetAndDestroy();
+      if (request.httpVersionMinor === 0 && response.socket !== null) tcpSocketOf(response.socket).resetAndDestroy();
       response.destroy();
     },
     onClose: (callback) => response.once('close', callback),
   };
 }
 
-/** Over TLS the missing close_notify says the same. */
-function isPlainTcp(socket: Socket | null): socket is Socket {
-  return socket !== null && !('encrypted' in socket);
+/** Below TLS when there is TLS: few clients miss its close_notify. Node has no public way down; without one, TLS it is. */
+function tcpSocketOf(socket: Socket & { readonly _parent?: Socket | null }): Pick<Socket, 'resetAndDestroy'> {
+  if (!('encrypted' in socket)) return socket;
+  return socket._parent ?? { resetAndDestroy: () => socket.destroy() };
+}
+
+/** What Node does for HTTP/1.1 only: on h2 it sends line breaks and cuts characters to a byte. */
+function validate(headers: AnswerHeaders): void {
+  for (const [name, value] of Object.entries(headers)) {
+    validateHeaderName(name);
+    for (const one of [value].flat()) validateHeaderValue(name, one);
+  }
 }
 
 function http2Wire(request: Http2ServerRequest, stream: ServerHttp2Stream, clock: Clock): Wire {

@@ -8,12 +8,18 @@ const trusted = createAddressSet([cidr.value]);
 
 describe('clientAddress', () => {
   it('believes nobody unless the peer is a trusted proxy', () => {
-    expect(clientAddress('192.0.2.1', '203.0.113.7', trusted)).toMatchObject({ address: '192.0.2.1', forwarded: false });
+    expect(clientAddress('192.0.2.1', '203.0.113.7', trusted)).toMatchObject({
+      address: '192.0.2.1',
+      forwarded: false,
+    });
     expect(clientAddress('10.0.0.1', '203.0.113.7', EMPTY_ADDRESS_SET)).toMatchObject({ address: '10.0.0.1' });
   });
 
   it('takes the right-most hop that is not a trusted proxy, whatever the client wrote before it', () => {
-    expect(clientAddress('10.0.0.1', '203.0.113.7', trusted)).toMatchObject({ address: '203.0.113.7', forwarded: true });
+    expect(clientAddress('10.0.0.1', '203.0.113.7', trusted)).toMatchObject({
+      address: '203.0.113.7',
+      forwarded: true,
+    });
     expect(clientAddress('10.0.0.1', '127.0.0.1, 203.0.113.7, 10.9.9.9', trusted)).toMatchObject({
       address: '203.0.113.7',
     });

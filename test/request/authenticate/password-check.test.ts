@@ -114,6 +114,16 @@ describe('what is remembered', () => {
     expect(check.lockouts()).toEqual([]);
   });
 
+  test('a password that became right while it was found wrong is right from then on', async () => {
+    const config = configWith({ prom: ['secret'] });
+    const { check } = start(config);
+    const pending = verdict(check, { user: 'prom', password: 'changed', config });
+    const next = configWith({ prom: ['changed'] });
+    check.applied(next);
+    expect(await pending).toBe('credentials_wrong');
+    expect(await verdict(check, { user: 'prom', password: 'changed', config: next })).toBe('right');
+  });
+
   test('a check that a reload of other things overtakes logs in', async () => {
     const config = configWith({ prom: ['secret'], graf: ['a'] });
     const { check } = start(config);

@@ -4,6 +4,7 @@
  */
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { createServer as createHttp2Server } from 'node:http2';
 import type { ServerHttp2Session } from 'node:http2';
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
@@ -32,6 +33,8 @@ export interface GateOptions {
   readonly self?: ServedUpstream;
   /** Changes a passage before it goes on, or answers it; false: it does not go on. */
   readonly before?: (passage: Passage) => boolean;
+  /** HTTP/1.1 over TLS. */
+  readonly tls?: { readonly cert: string; readonly key: string };
   /** Pools shared with another gate. */
   readonly pools?: UpstreamPools;
 }
@@ -45,7 +48,7 @@ export interface RecordedMetrics extends Metrics {
 }
 
 export interface TestGate {
-  /** `http://127.0.0.1:port` */
+  /** `http://127.0.0.1:port`, or https. */
   readonly url: string;
   readonly port: number;
   /** For `curl --http2-prior-knowledge` and node:http2. */
@@ -141,7 +144,7 @@ export async function startGate(options: GateOptions): Promise<TestGate> {
 
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
-  const http1 = createServer(handle).on('checkContinue', handle).on('checkExpectation', handle);
+  const http1 = (options.tls === undefined ? createServer(handle) : createTlsServer(options.tls, handle)).on('checkContinue', handle).on('checkExpectation', handle);
   const http2 = createHttp2Server(handle as never);
   http2.on('checkContinue', handle as never);
   for (const server of [http1, http2] as NetServer[]) server.on('connection', (socket: Socket) => sockets.add(socket));
@@ -149,7 +152,7 @@ export async function startGate(options: GateOptions): Promise<TestGate> {
   const port = await listen(http1);
   const http2Port = await listen(http2);
   return {
-    url: `http://127.0.0.1:${String(port)}`,
+    url: `${options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${String(port)}`,
     port,
     http2Url: `http://127.0.0.1:${String(http2Port)}`,
     log,
