@@ -13,7 +13,10 @@ function cut(text: string): string {
   const bytes = Buffer.from(head, 'utf8');
   if (head.length === text.length && bytes.length <= LONGEST_BYTES) return text;
   // A character that the cut goes through is left out.
-  return `${bytes.subarray(0, LONGEST_BYTES).toString('utf8').replace(/\uFFFD+$/, '')}…`;
+  return `${bytes
+    .subarray(0, LONGEST_BYTES)
+    .toString('utf8')
+    .replace(/\uFFFD+$/, '')}…`;
 }
 
 /** Escapes everything outside printable ASCII, so that no terminal acts on it and no line is forged. */

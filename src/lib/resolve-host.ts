@@ -18,7 +18,7 @@ export function addressesInHostsFile(text: string, host: string): string[] {
   const found: string[] = [];
   for (const line of text.split('\n')) {
     const [address, ...names] = (line.split('#', 1)[0] ?? '').trim().split(/\s+/);
-    if (address && names.some((name) => name.toLowerCase() === wanted)) found.push(address);
+    if (address !== undefined && names.some((name) => name.toLowerCase() === wanted)) found.push(address);
   }
   return found;
 }

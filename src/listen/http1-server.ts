@@ -41,7 +41,7 @@ export function createHttp1Server({ rawRefusal, registry, report, arrive }: Http
   // Headers beyond the default of 2000 would be dropped in silence: what is judged must be all there is.
   server.maxHeadersCount = 0;
   // Node starts the check of header time-outs when a server listens; this one never does.
-  
+  server.emit('listening');
 
   const onRequest = (expectsContinue: boolean) => (request: IncomingMessage, response: ServerResponse) => {
     const connection = bySocket.get(request.socket);

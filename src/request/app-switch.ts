@@ -22,8 +22,6 @@ export interface PreparedApp {
 
 interface Shift {
   readonly app: App;
-  /** Lets go of the upstream pools of the configuration. */
-  readonly release: () => void;
   inFlight: number;
   replaced: boolean;
 }
@@ -33,7 +31,6 @@ export function createAppSwitch(services: Services): AppSwitch {
 
   const endIfIdle = async (shift: Shift): Promise<void> => {
     if (!shift.replaced || shift.inFlight > 0) return;
-    shift.release();
     await shift.app.close();
   };
 
@@ -53,7 +50,7 @@ export function createAppSwitch(services: Services): AppSwitch {
       return {
         takeOver() {
           const before = current;
-          current = { app, release: services.pools.retain(config), inFlight: 0, replaced: false };
+          current = { app, inFlight: 0, replaced: false };
           if (before === null) return;
           before.replaced = true;
           void endIfIdle(before);

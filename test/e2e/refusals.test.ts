@@ -186,7 +186,8 @@ upstreams: [{url: "${prometheus.url}"}]
     const guess = (password: string): Promise<CurlResult> =>
       main.askAsStranger('/metrics', '--interface', '127.0.0.20', '-u', `${USER}:${password}`);
     // The third locks; the fourth is the one verification that a locked address still has, for a cold cache.
-    for (const password of ['one', 'two', 'three', 'four']) expect(await guess(password)).toMatchObject({ status: 401 });
+    for (const password of ['one', 'two', 'three', 'four'])
+      expect(await guess(password)).toMatchObject({ status: 401 });
     await expectRefusal(main, 'locked_out', async () => {
       const answer = await guess('five');
       expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);

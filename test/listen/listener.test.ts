@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { spawnSync } from 'node:child_process';
 import { connect as connectH2 } from 'node:http2';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createAuthority, type Authority, type Issued } from '../support/certificates.ts';
 import { poll } from '../support/poll.ts';
@@ -79,6 +80,21 @@ describe('listening', () => {
     await expect(startRig(configOf({ listen }))).rejects.toMatchObject({ code: 'PORT_TAKEN' });
     rmSync(directory, { recursive: true });
   });
+});
+
+test.each(['plain', 'tls'])('a peer on a unix socket is loopback to the rules, over %s', async (kind) => {
+  const directory = mkdtempSync(join(tmpdir(), 'promgate-listen-'));
+  const path = join(directory, 'gate.sock');
+  const tls = kind === 'tls' ? tlsOf([server]) : null;
+  const rig = await start(configOf({ listen: [{ kind: 'unix', path, text: `unix:${path}` }], tls }));
+  const raw = connect(path);
+  const socket = kind === 'tls' ? connectTls({ socket: raw, rejectUnauthorized: false }) : raw;
+  socket.on('error', () => undefined);
+  socket.write(GET);
+  await once(socket, 'data');
+  socket.destroy();
+  expect(rig.facts).toMatchObject([{ peer: '127.0.0.1' }]);
+  rmSync(directory, { recursive: true });
 });
 
 describe('requests', () => {

@@ -41,7 +41,10 @@ const readers: [string, (gate: TestGate) => { stream: Readable; leave: () => voi
 it.each(readers)('an answer of 300 MB to a slow reader over %s costs less than 32 MB', async (_name, read) => {
   const origin = await startOriginProcess();
   const gate = await startGate({ upstream: upstreamAt(origin.port) });
-  closing.push(() => origin.close(), () => gate.close());
+  closing.push(
+    () => origin.close(),
+    () => gate.close(),
+  );
 
   let received = 0;
   const { stream, leave } = read(gate);
@@ -52,12 +55,16 @@ it.each(readers)('an answer of 300 MB to a slow reader over %s costs less than 3
   const before = process.memoryUsage.rss();
   let sent = 0;
   // The upstream has stopped sending when everything between the two of them is full.
-  await poll('the upstream to wait', async () => {
-    const now = await origin.sent();
-    const stands = now === sent;
-    sent = now;
-    return stands;
-  }, { everyMs: 200 });
+  await poll(
+    'the upstream to wait',
+    async () => {
+      const now = await origin.sent();
+      const stands = now === sent;
+      sent = now;
+      return stands;
+    },
+    { everyMs: 200 },
+  );
   expect(sent).toBeLessThan(32 * MEGABYTE);
   expect(process.memoryUsage.rss() - before).toBeLessThan(32 * MEGABYTE);
 
@@ -69,7 +76,10 @@ it.each(readers)('an answer of 300 MB to a slow reader over %s costs less than 3
 it('a request body of 300 MB to an upstream that does not read costs less than 32 MB', async () => {
   const origin = await startOrigin(() => undefined);
   const gate = await startGate({ upstream: upstreamAt(origin.port, { requestBodyLimit: 400 * MEGABYTE }) });
-  closing.push(() => origin.close(), () => gate.close());
+  closing.push(
+    () => origin.close(),
+    () => gate.close(),
+  );
   const socket = connect(gate.port, '127.0.0.1');
   closing.push(() => Promise.resolve(void socket.destroy()));
   socket.write('POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 300000000\r\n\r\n');
@@ -86,10 +96,14 @@ it('a request body of 300 MB to an upstream that does not read costs less than 3
   pump();
   await poll('the request upstream', () => origin.requests.length === 1);
   let before = -1;
-  await poll('the client to wait', () => {
-    const stands = taken === before;
-    before = taken;
-    return stands;
-  }, { everyMs: 300 });
+  await poll(
+    'the client to wait',
+    () => {
+      const stands = taken === before;
+      before = taken;
+      return stands;
+    },
+    { everyMs: 300 },
+  );
   expect(taken).toBeLessThan(32 * MEGABYTE);
 });

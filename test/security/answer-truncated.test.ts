@@ -16,10 +16,16 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-async function throughGate(answer: (request: IncomingMessage, response: ServerResponse) => void, bodyTimeoutMs = 60_000) {
+async function throughGate(
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+  bodyTimeoutMs = 60_000,
+) {
   const upstream = await startOrigin(answer);
   const gate = await startGate({ upstream: upstreamAt(upstream.port, { bodyTimeoutMs }) });
-  closing.push(() => upstream.close(), () => gate.close());
+  closing.push(
+    () => upstream.close(),
+    () => gate.close(),
+  );
   return gate;
 }
 
@@ -66,7 +72,10 @@ describe.each(CUTS)('a body that is cut upstream %s', (_name, answer) => {
     await poll('the accounting', () => gate.metrics.records.length === 1);
     expect(gate.metrics.refusals).toEqual(['upstream_failed']);
     expect(gate.log.lines).toContainEqual(
-      expect.objectContaining({ message: 'answer cut', fields: expect.objectContaining({ reason: 'upstream_failed' }) }),
+      expect.objectContaining({
+        message: 'answer cut',
+        fields: expect.objectContaining({ reason: 'upstream_failed' }),
+      }),
     );
   });
 
@@ -114,7 +123,10 @@ describe('a client that speaks HTTP/1.0, to which the end of the connection is t
       else cut(request, response);
     });
     const gate = await startGate({ upstream: upstreamAt(upstream.port), tls: server });
-    closing.push(() => upstream.close(), () => gate.close());
+    closing.push(
+      () => upstream.close(),
+      () => gate.close(),
+    );
     const tls = ['-0', '--no-alpn', '--cacert', authority.certFile];
     expect((await curl(...tls, `${gate.url}/whole`)).exit).toBe(0);
     expect((await curl(...tls, `${gate.url}/federate`)).exit).toBe(56);

@@ -288,6 +288,17 @@ describe('pipelining', () => {
     expect(client.received()).toBe('');
   });
 
+  test('what stands behind a request that cost the connection is not handled', async () => {
+    const rig = await start(configOf());
+    rig.answers.handle = (_request, _response, { connection }) => {
+      connection.destroy();
+    };
+    const client = await dialTcp(rig.port);
+    client.socket.write(GET.repeat(3));
+    await client.closed;
+    expect(rig.requests).toHaveLength(1);
+  });
+
   test('four at a time are answered in order, again and again', async () => {
     const rig = await start(configOf());
     const client = await dialTcp(rig.port);

@@ -33,7 +33,10 @@ async function behind(changes: Partial<Upstream>, options: Omit<GateOptions, 'up
     });
   });
   const gate: TestGate = await startGate({ upstream: upstreamAt(origin.port, changes), ...options });
-  closing.push(() => origin.close(), () => gate.close());
+  closing.push(
+    () => origin.close(),
+    () => gate.close(),
+  );
   return { gate, origin, bodies };
 }
 

@@ -53,7 +53,10 @@ async function behind(answer: Parameters<typeof startOrigin>[0], changes: Partia
     answer(request, response);
   });
   const gate = await startGate({ upstream: upstreamAt(origin.port, changes) });
-  closing.push(() => origin.close(), () => gate.close());
+  closing.push(
+    () => origin.close(),
+    () => gate.close(),
+  );
   return { gate, origin, cancelled };
 }
 
@@ -85,7 +88,7 @@ describe.each(CLIENTS)('a client over %s that leaves', (_name, ask) => {
   });
 
   it('while it waits in the queue gives up its place, with and without a body', async () => {
-    const { gate, origin } = await behind(() => undefined, { maxConnections: 1, maxQueue: 1 });
+    const { gate, origin } = await behind(() => undefined, { maxConnections: 1, maxQueue: 1, queueTimeoutMs: 60_000 });
     ask(gate, '/first');
     await poll('the request upstream', () => origin.requests.length === 1);
     for (const body of [undefined, Buffer.alloc(100_000)]) {

@@ -23,7 +23,10 @@ async function behind(
 ): Promise<{ gate: TestGate; origin: Origin }> {
   const origin = await startOrigin(answer);
   const gate = await startGate({ upstream: upstreamAt(origin.port, changes) });
-  closing.push(() => origin.close(), () => gate.close());
+  closing.push(
+    () => origin.close(),
+    () => gate.close(),
+  );
   return { gate, origin };
 }
 
@@ -86,7 +89,11 @@ describe('an upstream that cannot be asked', () => {
     expect(answer.body).toBe(`upstream unreachable (request ${answer.headers['x-request-id'] ?? ''})\n`);
     await poll('the log line', () => gate.log.lines.some(({ message }) => message === 'request refused'));
     const line = gate.log.lines.find(({ message }) => message === 'request refused');
-    expect(line?.fields).toMatchObject({ id: answer.headers['x-request-id'], reason: 'upstream_unreachable', status: 502 });
+    expect(line?.fields).toMatchObject({
+      id: answer.headers['x-request-id'],
+      reason: 'upstream_unreachable',
+      status: 502,
+    });
     expect(String(line?.fields['detail'])).toContain(String(origin.port));
   });
 
@@ -131,7 +138,13 @@ describe('the methods', () => {
     }
     expect((await curl('-X', 'DELETE', '-d', 'x', `${gate.url}/`)).body).toBe('ok');
     expect(origin.requests.map(({ method }) => method)).toEqual([
-      'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'REPORT', 'DELETE',
+      'PUT',
+      'PATCH',
+      'DELETE',
+      'OPTIONS',
+      'PROPFIND',
+      'REPORT',
+      'DELETE',
     ]);
   });
 

@@ -41,10 +41,15 @@ async function ask(
   const origin = await startOrigin(
     (request, response) => {
       const { subject } = (request.socket as TLSSocket).getPeerCertificate();
-      response.end(`hello ${String((subject as { CN?: string } | undefined)?.CN)} ${String(request.headers.authorization)}`);
+      response.end(
+        `hello ${String((subject as { CN?: string } | undefined)?.CN)} ${String(request.headers.authorization)}`,
+      );
     },
     (listener) =>
-      createServer({ cert: server.cert, key: server.key, ca: ours.cert, requestCert, rejectUnauthorized: requestCert }, listener),
+      createServer(
+        { cert: server.cert, key: server.key, ca: ours.cert, requestCert, rejectUnauthorized: requestCert },
+        listener,
+      ),
   );
   const { port } = origin;
   const gate = await startGate({
@@ -54,7 +59,10 @@ async function ask(
       authorization: { kind: 'header', value: 'Bearer secret' },
     }),
   });
-  closing.push(() => origin.close(), () => gate.close());
+  closing.push(
+    () => origin.close(),
+    () => gate.close(),
+  );
   return { answer: await curl(`${gate.url}/metrics`), origin, gate };
 }
 
@@ -74,7 +82,13 @@ it.each([
   ['for another name', () => ours.issue({ name: 'up', sans: ['DNS:other.test'] }), () => ({ ca: [ours.cert] })],
   [
     'that has expired',
-    () => ours.issue({ name: 'up', sans: LOCAL, notBefore: new Date(Date.now() - 9e6), notAfter: new Date(Date.now() - 5e6) }),
+    () =>
+      ours.issue({
+        name: 'up',
+        sans: LOCAL,
+        notBefore: new Date(Date.now() - 9e6),
+        notAfter: new Date(Date.now() - 5e6),
+      }),
     () => ({ ca: [ours.cert] }),
   ],
 ])('refuses a certificate %s with 502, sends nothing, and logs why', async (_name, issue, tls) => {

@@ -18,7 +18,10 @@ afterEach(async () => {
 it.each(['prometheus', 'any'] as const)('does not reach an upstream of kind %s in any spelling', async (kind) => {
   const origin = await startOrigin((_request, response) => response.end('done'));
   const gate = await startGate({ upstream: upstreamAt(origin.port, { kind }) });
-  closing.push(() => origin.close(), () => gate.close());
+  closing.push(
+    () => origin.close(),
+    () => gate.close(),
+  );
   const socket = connect(gate.port, '127.0.0.1');
   closing.push(() => Promise.resolve(void socket.destroy()));
   const forged = [
@@ -57,11 +60,16 @@ it('cannot end the request early: a value that undici would not send is 400, not
     upstream: upstreamAt(origin.port),
     before: (passage) => {
       // What the listener refuses before; here it is let through, to see that nothing behind it relies on that.
-      Object.assign(passage, { upstream: upstreamAt(origin.port, { authorization: { kind: 'header', value: 'a\r\nb' } }) });
+      Object.assign(passage, {
+        upstream: upstreamAt(origin.port, { authorization: { kind: 'header', value: 'a\r\nb' } }),
+      });
       return true;
     },
   });
-  closing.push(() => origin.close(), () => gate.close());
+  closing.push(
+    () => origin.close(),
+    () => gate.close(),
+  );
   const answer = await fetch(gate.url);
   expect(answer.status).toBe(400);
   expect(await answer.text()).not.toContain('undici');

@@ -33,7 +33,6 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
   #controller: Dispatcher.DispatchController | null = null;
   #reused = false;
   #responseBegan = false;
-  #retried = false;
   #silentMs = 0;
   #paused = false;
   #done = false;
@@ -148,11 +147,10 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
 
   /**
    * A GET on a kept-alive connection that died before any byte of a response: the upstream closed it while our request
-   * was on its way. Nothing else is ever asked twice.
+   * was on its way. Nothing else is ever asked twice, and the retry is on a connection that is not a reused one.
    */
   #mayRetry(error: Error): boolean {
     return (
-      !this.#retried &&
       this.#reused &&
       !this.#responseBegan &&
       this.#ask.method === 'GET' &&
@@ -163,7 +161,6 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
 
   #retry(): void {
     if (this.#line === null) return;
-    this.#retried = true;
     this.#pool.retried();
     this.#line = this.#pool.pool.renew(this.#line);
     this.#send(this.#line);

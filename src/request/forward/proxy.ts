@@ -80,7 +80,7 @@ function proxyOptions(send: Transport, write: WriteHeaders): FastifyHttpProxyOpt
       getUpstream: (request) => originOfUpstream((request as FastifyRequest).passage),
       retryDelay: () => null,
     },
-    handler: ((request: FastifyRequest, reply: FastifyReply, _path: string, options: object) => {
+    handler: (request: FastifyRequest, reply: FastifyReply, _path: string, options: object) => {
       const { passage } = request;
       // From here on Fastify must not write: a late error would be answered with its message.
       reply.hijack();
@@ -93,7 +93,7 @@ function proxyOptions(send: Transport, write: WriteHeaders): FastifyHttpProxyOpt
       } catch (error) {
         passage.answer.refuse('internal_error', { detail: (error as Error).message });
       }
-    }),
+    },
   };
 }
 

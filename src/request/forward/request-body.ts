@@ -89,7 +89,7 @@ export class RequestBody extends Readable {
 /** What Content-Length says; null when nothing does. */
 export function announcedLength(request: RawRequest): number | null {
   const value = request.headers['content-length'];
-  return value !== undefined && /^[0-9]{1,15}$/.test(value) ? Number(value) : null;
+  return value !== undefined && /^[0-9]+$/.test(value) ? Number(value) : null;
 }
 
 /** Sends `100 Continue`, on either protocol; a response that has begun or gone is left alone. */

@@ -94,6 +94,7 @@ function http2Wire(request: Http2ServerRequest, stream: ServerHttp2Stream, clock
       return stream.destroyed || stream.closed || stream.aborted;
     },
     head(status, headers, bodyless) {
+      validate(headers);
       // Without waitForTrailers, close() below would first end the stream, and a cut answer would look complete. Node's
       // own response object answers the question for trailers with none.
       stream.respond({ ...headers, ':status': status }, { endStream: bodyless, waitForTrailers: !bodyless });

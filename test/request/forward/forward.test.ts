@@ -1,10 +1,15 @@
 /** Requests through respond and forward to real upstreams, asked by the real curl. */
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Upstream } from '../../../src/config/config.ts';
 import { curl } from '../../support/curl.ts';
 import { poll } from '../../support/poll.ts';
-import { upstreamAt } from '../../observe/config-fixture.ts';
+import { upstreamAt, upstreamOf } from '../../observe/config-fixture.ts';
 import { startGate, startOrigin } from './gate-fixture.ts';
 import type { GateOptions, Origin, TestGate } from './gate-fixture.ts';
 
@@ -35,13 +40,19 @@ for (const { name, flags, urlOf } of PROTOCOLS) {
   describe(`over ${name}`, () => {
     it('passes path, query, status, headers and body as they are', async () => {
       const upstream = await origin((_request, response) => {
-        response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4', etag: '"1"', 'content-length': '5' }).end('up 1\n');
+        response
+          .writeHead(200, { 'content-type': 'text/plain; version=0.0.4', etag: '"1"', 'content-length': '5' })
+          .end('up 1\n');
       });
       const through = await gate(upstreamAt(upstream.port));
       const query = 'match[]=%7Bjob%3D%22a%22%7D&match[]=up&x=a+b';
       const answer = await curl('-g', ...flags, `${urlOf(through)}/federate?${query}`);
       expect(answer).toMatchObject({ exit: 0, status: 200, body: 'up 1\n' });
-      expect(answer.headers).toMatchObject({ 'content-type': 'text/plain; version=0.0.4', etag: '"1"', 'content-length': '5' });
+      expect(answer.headers).toMatchObject({
+        'content-type': 'text/plain; version=0.0.4',
+        etag: '"1"',
+        'content-length': '5',
+      });
       expect(upstream.requests[0]?.url).toBe(`/federate?${query}`);
       expect(upstream.requests[0]?.headers.host).toBe(`127.0.0.1:${String(upstream.port)}`);
     });
@@ -97,11 +108,23 @@ for (const { name, flags, urlOf } of PROTOCOLS) {
         'content-length': '8',
         'content-type': 'application/x-www-form-urlencoded',
       });
-      const unknown = await curl(...flags, '-H', 'Transfer-Encoding: chunked', '-H', 'Content-Type: text/plain', '-d', 'query=up', `${urlOf(through)}/api/v1/query`);
+      const unknown = await curl(
+        ...flags,
+        '-H',
+        'Transfer-Encoding: chunked',
+        '-H',
+        'Content-Type: text/plain',
+        '-d',
+        'query=up',
+        `${urlOf(through)}/api/v1/query`,
+      );
       expect(unknown).toMatchObject({ exit: 0, status: 200, body: 'done' });
       expect(bodies).toEqual(['query=up', 'query=up']);
       await poll('the accounting of both', () => through.metrics.records.length === 2);
-      expect(through.metrics.records.map(({ bytesIn, bytesOut }) => [bytesIn, bytesOut])).toEqual([[8, 4], [8, 4]]);
+      expect(through.metrics.records.map(({ bytesIn, bytesOut }) => [bytesIn, bytesOut])).toEqual([
+        [8, 4],
+        [8, 4],
+      ]);
     });
 
     it('puts the configured headers on an answer and on a refusal, over those of the upstream', async () => {
@@ -189,7 +212,9 @@ describe('server-sent events', () => {
     const leave = new AbortController();
     const answer = await fetch(`${through.url}/api/v1/notifications/live`, { signal: leave.signal });
     expect(answer.status).toBe(200);
-    const other = await gate(upstreamAt((await origin((_request, response) => void response.write('x'))).port, { bodyTimeoutMs: 100 }));
+    const other = await gate(
+      upstreamAt((await origin((_request, response) => void response.write('x'))).port, { bodyTimeoutMs: 100 }),
+    );
     // An ordinary body that falls silent is cut within the same time: by then the events are past theirs.
     expect((await curl(`${other.url}/`)).exit).toBe(18);
     expect(ended).toBe(false);
@@ -294,12 +319,15 @@ describe('the path upstream', () => {
     const upstream = await origin((_request, response) => response.end());
     const kept = await gate(upstreamAt(upstream.port, { pathPrefix: '/site', basePath: '/base' }));
     await curl(`${kept.url}/site/metrics?a=1`);
-    const stripped = await gate(upstreamAt(upstream.port, { pathPrefix: '/site', stripPrefix: true, basePath: '/base' }), {
-      before: (passage) => {
-        passage.kindPath = '/metrics';
-        return true;
+    const stripped = await gate(
+      upstreamAt(upstream.port, { pathPrefix: '/site', stripPrefix: true, basePath: '/base' }),
+      {
+        before: (passage) => {
+          passage.kindPath = '/metrics';
+          return true;
+        },
       },
-    });
+    );
     await curl(`${stripped.url}/site/metrics?a=1`);
     expect(upstream.requests.map(({ url }) => url)).toEqual(['/base/site/metrics?a=1', '/base/metrics?a=1']);
   });
@@ -310,7 +338,34 @@ describe('the path upstream', () => {
     for (const path of ['/..a/x', '/a..', '/api/v1/label/%C3%A9/values', '/a?x={b}|"c"', '/a?x=%zz;&&=']) {
       expect((await curl('-g', '--path-as-is', `${through.url}${path}`)).body).toBe('done');
     }
-    expect(upstream.requests.map(({ url }) => url)).toEqual(['/..a/x', '/a..', '/api/v1/label/%C3%A9/values', '/a?x={b}|"c"', '/a?x=%zz;&&=']);
+    expect(upstream.requests.map(({ url }) => url)).toEqual([
+      '/..a/x',
+      '/a..',
+      '/api/v1/label/%C3%A9/values',
+      '/a?x={b}|"c"',
+      '/a?x=%zz;&&=',
+    ]);
+  });
+});
+
+describe('an upstream on a unix socket', () => {
+  it('is asked through it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'promgate-socket-'));
+    const socketPath = join(folder, 'up.sock');
+    const server = createServer((request, response) => response.end(`${request.headers.host} ${request.url}`));
+    server.listen(socketPath);
+    await once(server, 'listening');
+    closing.push(async () => {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      await rm(folder, { recursive: true });
+    });
+    const through = await gate(upstreamOf({ address: { kind: 'unix', socketPath } }));
+    expect((await curl(`${through.url}/metrics?a=1`)).body).toBe('localhost /metrics?a=1');
+    const nowhere = await gate(upstreamOf({ address: { kind: 'unix', socketPath: join(folder, 'none') } }));
+    const answer = await curl(`${nowhere.url}/metrics`);
+    expect(answer.status).toBe(502);
+    expect(answer.body).not.toContain(folder);
   });
 });
 

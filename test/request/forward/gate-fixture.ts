@@ -144,7 +144,9 @@ export async function startGate(options: GateOptions): Promise<TestGate> {
 
   const sockets = new Set<Socket>();
   const sessions = new Set<ServerHttp2Session>();
-  const http1 = (options.tls === undefined ? createServer(handle) : createTlsServer(options.tls, handle)).on('checkContinue', handle).on('checkExpectation', handle);
+  const http1 = (options.tls === undefined ? createServer(handle) : createTlsServer(options.tls, handle))
+    .on('checkContinue', handle)
+    .on('checkExpectation', handle);
   const http2 = createHttp2Server(handle as never);
   http2.on('checkContinue', handle as never);
   for (const server of [http1, http2] as NetServer[]) server.on('connection', (socket: Socket) => sockets.add(socket));

@@ -180,6 +180,9 @@ describe('the pools', () => {
     const pool = pools.of(upstreamAt(1));
     for (const up of [true, true, false, false, true]) pool.report(up, 'why');
     expect(ups).toEqual([true, false, true]);
-    expect(log.lines.map(({ level, message }) => `${level} ${message}`)).toEqual(['warn upstream down', 'info upstream up']);
+    expect(log.lines.map(({ level, message }) => `${level} ${message}`)).toEqual([
+      'warn upstream down',
+      'info upstream up',
+    ]);
   });
 });

@@ -31,7 +31,11 @@ describe('a Location of the upstream', () => {
   const plain = upstreamOf();
   const below = upstreamOf({ pathPrefix: '/site', stripPrefix: true, basePath: '/base' });
   const kept = upstreamOf({ pathPrefix: '/site', basePath: '/base' });
-  const socket = upstreamOf({ address: { kind: 'unix', socketPath: '/run/x' }, pathPrefix: '/site', stripPrefix: true });
+  const socket = upstreamOf({
+    address: { kind: 'unix', socketPath: '/run/x' },
+    pathPrefix: '/site',
+    stripPrefix: true,
+  });
 
   it.each([
     ['/graph', plain, '/graph'],

@@ -68,7 +68,12 @@ describe.each(PROTOCOLS)('an answer over %s', (_name, flags, urlOf) => {
     await poll('the accounting', () => gate.metrics.records.length === 1);
     expect(order).toEqual(['close', 'third', 'first']);
     expect(gate.metrics).toMatchObject({ flying: 0, refusals: [] });
-    expect(gate.metrics.records[0]).toMatchObject({ upstream: 'self', identity: 'anonymous', status: 200, bytesOut: 2 });
+    expect(gate.metrics.records[0]).toMatchObject({
+      upstream: 'self',
+      identity: 'anonymous',
+      status: 200,
+      bytesOut: 2,
+    });
     expect(gate.log.lines.map(({ message }) => message)).toEqual(['a release failed']);
   });
 
@@ -126,7 +131,12 @@ describe.each(PROTOCOLS)('an answer over %s', (_name, flags, urlOf) => {
         name: 'certificate:master.test',
         label: 'certificate',
         user: null,
-        certificate: { name: 'master.test', serial: '0A', commonName: null, sans: { dns: [], email: [], uri: [], ip: [] } },
+        certificate: {
+          name: 'master.test',
+          serial: '0A',
+          commonName: null,
+          sans: { dns: [], email: [], uri: [], ip: [] },
+        },
         claim: { kind: 'open' },
       };
     });
@@ -135,14 +145,27 @@ describe.each(PROTOCOLS)('an answer over %s', (_name, flags, urlOf) => {
     expect(gate.log.lines[0]).toMatchObject({
       level: 'info',
       message: 'request',
-      fields: { identity: 'certificate:master.test', certificate: '0A', path: '"/a"', status: 200, bytes: 2, upstream: 'self' },
+      fields: {
+        identity: 'certificate:master.test',
+        certificate: '0A',
+        path: '"/a"',
+        status: 200,
+        bytes: 2,
+        upstream: 'self',
+      },
     });
     expect(gate.metrics.records[0]?.identity).toBe('certificate');
   });
 
   it('drops hop-by-hop headers, and the length of 204', async () => {
     const gate = await gateThat((answer) => {
-      answer.open(204, { connection: 'x', 'transfer-encoding': 'chunked', 'keep-alive': 'x', 'content-length': '5', etag: '1' });
+      answer.open(204, {
+        connection: 'x',
+        'transfer-encoding': 'chunked',
+        'keep-alive': 'x',
+        'content-length': '5',
+        etag: '1',
+      });
       answer.end();
     });
     const got = await curl(...flags, urlOf(gate));
