@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import type { Config, ClientAuthType, KeyPair, Limits, Tls } from '../../src/config/config.ts';
-import { EMPTY_ADDRESS_SET } from '../../src/formats/address-set.ts';
 import { parseCrls } from '../../src/formats/crl.ts';
 import { parseCertificates } from '../../src/formats/x509.ts';
 import type { Clock } from '../../src/lib/clock.ts';
@@ -15,45 +14,19 @@ import { arrivalOf, type Arrival } from '../../src/request/arrival.ts';
 import type { ConnectionFacts } from '../../src/request/connection.ts';
 import type { DenyReason } from '../../src/request/deny-reasons.ts';
 import { secureContextOptions } from '../../src/tls/secure-context.ts';
+import { configOf as wholeConfigOf, LIMITS as DEFAULT_LIMITS } from '../support/config-fixture.ts';
 
-export const LIMITS: Limits = {
-  connections: 100,
-  connectionsPerAddress: 50,
-  handshakeTimeoutMs: 10_000,
-  headerTimeoutMs: 10_000,
-  sendTimeoutMs: 30_000,
-  idleTimeoutMs: 330_000,
-  idleTimeoutUnauthenticatedMs: 10_000,
-  maxConnectionAgeMs: null,
-};
+export const LIMITS: Limits = { ...DEFAULT_LIMITS, connections: 100, connectionsPerAddress: 50 };
 
 /** A whole configuration in which only what listen/ reads has a meaning. */
 export function configOf(changes: Partial<Config> = {}): Config {
-  return {
-    file: 'promgate.yml',
-    generation: 1,
-    hash: '000000000000',
+  return wholeConfigOf({
     listen: [{ kind: 'tcp', host: '127.0.0.1', port: 0, text: '127.0.0.1:0' }],
-    http2: true,
-    tls: null,
-    authenticate: 'none',
-    users: new Map(),
-    access: { allow: null, allowHosts: [], deny: EMPTY_ADDRESS_SET, trustedProxies: EMPTY_ADDRESS_SET },
-    exempt: [],
-    lockout: { attempts: 10, windowMs: 60_000, durationMs: 300_000, attemptsPerAddress: 50, exempt: EMPTY_ADDRESS_SET },
-    hashing: { workers: 1, queue: 1, queuePerAddress: 1, deadlineMs: 1_000 },
     limits: LIMITS,
-    rateLimit: null,
     upstreams: [],
-    identities: null,
-    headers: {},
     admin: { address: { kind: 'off' }, hosts: new Set() },
-    accessLog: false,
-    drainTimeoutMs: 10_000,
-    shutdownDelayMs: 0,
-    files: [],
     ...changes,
-  };
+  });
 }
 
 export function keyPairOf({ cert, key }: { readonly cert: string; readonly key: string }): KeyPair {

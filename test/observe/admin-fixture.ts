@@ -5,7 +5,7 @@ import type { Config } from '../../src/config/config.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createAdmin, type Admin, type AdminOptions } from '../../src/observe/admin.ts';
 import { createMetrics } from '../../src/observe/metrics.ts';
-import { configOf } from './config-fixture.ts';
+import { configOf } from '../support/config-fixture.ts';
 import { recordingLog } from './recording-log.ts';
 
 export interface Reply {

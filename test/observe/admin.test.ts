@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import { configOf, tlsOf } from './config-fixture.ts';
+import { configOf, tlsOf } from '../support/config-fixture.ts';
 import { ask, sendRaw, startAdmin, type AdminChanges, type AdminFixture } from './admin-fixture.ts';
 
 const open: AdminFixture[] = [];

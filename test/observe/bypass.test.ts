@@ -5,7 +5,7 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { openAddresses, portOnThisHost, watchBypass, type BypassWatch } from '../../src/observe/bypass.ts';
 import { parseListeningSockets } from '../../src/observe/socket-table.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
-import { upstreamAt, upstreamOf } from './config-fixture.ts';
+import { upstreamAt, upstreamOf } from '../support/config-fixture.ts';
 import { recordingLog } from './recording-log.ts';
 
 const HEAD =

@@ -7,7 +7,7 @@ import { DENY_REASON_NAMES } from '../../src/request/deny-reasons.ts';
 import { createAuthority, type Authority } from '../support/certificates.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 import { findProgram } from '../support/programs.ts';
-import { configOf, tlsOf, upstreamAt, upstreamOf } from './config-fixture.ts';
+import { configOf, tlsOf, upstreamAt, upstreamOf } from '../support/config-fixture.ts';
 
 const START = Date.UTC(2026, 0, 1);
 const REQUEST = {

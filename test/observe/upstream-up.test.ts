@@ -11,7 +11,7 @@ import { createProbe, readyPath, watchUpstreams, type Probe } from '../../src/ob
 import { createAuthority } from '../support/certificates.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 import { freePort } from '../support/free-port.ts';
-import { upstreamAt, upstreamOf } from './config-fixture.ts';
+import { upstreamAt, upstreamOf } from '../support/config-fixture.ts';
 import { recordingLog } from './recording-log.ts';
 
 const closing: (() => void)[] = [];

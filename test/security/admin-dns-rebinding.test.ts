@@ -3,7 +3,7 @@
  * takes the admin listener for evil.example, and the page reads metrics and lockouts, or makes the gate reload.
  */
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { configOf } from '../observe/config-fixture.ts';
+import { configOf } from '../support/config-fixture.ts';
 import { sendRaw, startAdmin, type AdminFixture } from '../observe/admin-fixture.ts';
 
 let fixture: AdminFixture;

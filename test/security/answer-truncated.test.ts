@@ -4,7 +4,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { upstreamAt } from '../observe/config-fixture.ts';
+import { upstreamAt } from '../support/config-fixture.ts';
 import { startGate, startOrigin } from '../request/forward/gate-fixture.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { curl } from '../support/curl.ts';

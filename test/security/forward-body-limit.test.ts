@@ -7,7 +7,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Upstream } from '../../src/config/config.ts';
-import { upstreamAt } from '../observe/config-fixture.ts';
+import { upstreamAt } from '../support/config-fixture.ts';
 import { startGate, startOrigin } from '../request/forward/gate-fixture.ts';
 import type { GateOptions, Origin, TestGate } from '../request/forward/gate-fixture.ts';
 import { curl } from '../support/curl.ts';

@@ -6,7 +6,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Upstream } from '../../src/config/config.ts';
-import { upstreamAt } from '../observe/config-fixture.ts';
+import { upstreamAt } from '../support/config-fixture.ts';
 import { startGate, startOrigin } from '../request/forward/gate-fixture.ts';
 import type { TestGate } from '../request/forward/gate-fixture.ts';
 import { poll } from '../support/poll.ts';

@@ -5,7 +5,7 @@
  */
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Upstream } from '../../src/config/config.ts';
-import { upstreamAt } from '../observe/config-fixture.ts';
+import { upstreamAt } from '../support/config-fixture.ts';
 import { startGate, startOrigin } from '../request/forward/gate-fixture.ts';
 import type { Origin, TestGate } from '../request/forward/gate-fixture.ts';
 import { curl } from '../support/curl.ts';

@@ -6,7 +6,7 @@ import { createServer } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { Upstream } from '../../src/config/config.ts';
-import { upstreamOf } from '../observe/config-fixture.ts';
+import { upstreamOf } from '../support/config-fixture.ts';
 import { startGate, startOrigin } from '../request/forward/gate-fixture.ts';
 import { createAuthority } from '../support/certificates.ts';
 import type { Authority, Issued } from '../support/certificates.ts';

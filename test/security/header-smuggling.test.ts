@@ -5,7 +5,7 @@
  */
 import { connect } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
-import { upstreamAt } from '../observe/config-fixture.ts';
+import { upstreamAt } from '../support/config-fixture.ts';
 import { startGate, startOrigin } from '../request/forward/gate-fixture.ts';
 import { poll } from '../support/poll.ts';
 

@@ -6,7 +6,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createPasswordCheck, type PasswordCheck } from '../../src/request/authenticate/password-check.ts';
-import { configOf } from '../observe/config-fixture.ts';
+import { configOf } from '../support/config-fixture.ts';
 import { recordingLog } from '../observe/recording-log.ts';
 import { countingMetrics, shiftedClock, usersOf, verdict } from '../request/authenticate/fixtures.ts';
 

@@ -7,7 +7,7 @@ import { afterEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/lib/clock.ts';
 import { noMetrics } from '../../src/observe/ports.ts';
 import { createPasswordCheck, type PasswordCheck } from '../../src/request/authenticate/password-check.ts';
-import { configOf } from '../observe/config-fixture.ts';
+import { configOf } from '../support/config-fixture.ts';
 import { recordingLog } from '../observe/recording-log.ts';
 import { lineOf, shaLine, verdict } from '../request/authenticate/fixtures.ts';
 

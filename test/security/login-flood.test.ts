@@ -11,7 +11,7 @@ import {
   type PasswordCheck,
 } from '../../src/request/authenticate/password-check.ts';
 import { LONGEST_PASSWORD_BYTES } from '../../src/formats/password-hash.ts';
-import { configOf } from '../observe/config-fixture.ts';
+import { configOf } from '../support/config-fixture.ts';
 import { recordingLog } from '../observe/recording-log.ts';
 import { bcryptLine, countingMetrics, expectRefused, login, verdict } from '../request/authenticate/fixtures.ts';
 import { obedientWorker } from '../request/authenticate/workers.ts';

@@ -11,7 +11,7 @@ import { createLog, LOG_FORMATS, type LogFormat } from '../../src/observe/log.ts
 import { systemClock } from '../../src/lib/clock.ts';
 import { createPasswordCheck } from '../../src/request/authenticate/password-check.ts';
 import { noMetrics, type Log } from '../../src/observe/ports.ts';
-import { configOf } from '../observe/config-fixture.ts';
+import { configOf } from '../support/config-fixture.ts';
 import { login, usersOf } from '../request/authenticate/fixtures.ts';
 
 const TRUE_ADDRESS = '192.0.2.1';

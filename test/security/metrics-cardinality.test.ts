@@ -6,7 +6,7 @@
 import { expect, it } from 'vitest';
 import { createMetrics } from '../../src/observe/metrics.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
-import { configOf, upstreamAt } from '../observe/config-fixture.ts';
+import { configOf, upstreamAt } from '../support/config-fixture.ts';
 
 function make() {
   return createMetrics({ clock: createFakeClock(), version: '0', nodeVersion: 'v0' });

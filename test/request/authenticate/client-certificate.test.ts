@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ClientAuthType, ClientTrust } from '../../../src/config/config.ts';
-import { tlsOf } from '../../observe/config-fixture.ts';
+import { tlsOf } from '../../support/config-fixture.ts';
 import {
   certificateOutcome,
   connectionVerdict,

@@ -1,14 +1,15 @@
 /** A real handshake with a real certificate, and the facts that the listener writes down of it. */
 import { once } from 'node:events';
-import { connect, createServer, type TLSSocket } from 'node:tls';
+import { connect } from 'node:tls';
 import type { AddressInfo } from 'node:net';
-import type { ClientTrust } from '../../../src/config/config.ts';
+import type { ClientTrust, Tls } from '../../../src/config/config.ts';
 import { parseCrls } from '../../../src/formats/crl.ts';
 import { parseCertificates } from '../../../src/formats/x509.ts';
-import { readAuthorities } from '../../../src/listen/certificate-chain.ts';
-import { tlsFactsOf } from '../../../src/listen/connection-facts.ts';
+import { createTlsServer } from '../../../src/listen/tls-server.ts';
 import type { TlsFacts } from '../../../src/request/connection.ts';
+import { secureContextOptions } from '../../../src/tls/secure-context.ts';
 import type { Issued } from '../../support/certificates.ts';
+import { LIMITS, TLS_SETTINGS } from '../../support/config-fixture.ts';
 
 export function trustOf(
   ca: readonly string[],
@@ -31,33 +32,55 @@ function valueOf<T>(read: { ok: true; value: T } | { ok: false; message: string 
   return read.value;
 }
 
-/** Connects once, with or without a client certificate. */
+/** Connects once, with or without a client certificate, to the TLS server that the listener makes. */
 export async function handshake(server: Issued, trust: ClientTrust, client: Issued | null): Promise<TlsFacts> {
-  const crl = trust.crls.map(({ pem }) => pem);
-  const listener = createServer({
-    cert: server.cert,
-    key: server.key,
-    ca: [...trust.ca],
-    ...(crl.length === 0 ? {} : { crl }),
-    requestCert: true,
-    rejectUnauthorized: false,
-  });
+  const pair = { cert: server.cert, key: server.key, name: 'server', names: [], notBefore: 0, notAfter: 0 };
+  const tls: Tls = {
+    settings: TLS_SETTINGS,
+    certificates: [{ ...pair, serial: '', issuer: '', keyType: 'ec' }],
+    trust,
+  };
+  const { promise, resolve, reject } = withResolvers<TlsFacts>();
+  const listener = createTlsServer(
+    tls,
+    { http2: false, limits: LIMITS },
+    {
+      secureContextOptions,
+      secured: (socket, _raw, facts) => {
+        socket.on('error', () => undefined);
+        socket.destroy();
+        resolve(facts);
+      },
+      failed: (reason, _raw, detail) => {
+        reject(new Error(`${reason}: ${detail}`));
+      },
+    },
+  );
+  listener.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as AddressInfo;
+  const shown = client === null ? {} : { cert: client.cert, key: client.key };
+  const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...shown });
+  socket.on('error', () => undefined);
   try {
-    listener.listen(0, '127.0.0.1');
-    await once(listener, 'listening');
-    const { port } = listener.address() as AddressInfo;
-    const accepted = once(listener, 'secureConnection') as Promise<[TLSSocket]>;
-    const shown = client === null ? {} : { cert: client.cert, key: client.key };
-    const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...shown });
-    socket.on('error', () => undefined);
-    const [peer] = await accepted;
-    peer.on('error', () => undefined);
-    const presented = peer.getPeerX509Certificate();
-    const facts = tlsFactsOf(peer, { certificateRequested: true, authorities: readAuthorities(trust), presented });
-    peer.destroy();
-    socket.destroy();
-    return facts;
+    return await promise;
   } finally {
+    socket.destroy();
     listener.close();
   }
+}
+
+interface Resolvers<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Promise.withResolvers, which Node 20 has not. */
+function withResolvers<T>(): Resolvers<T> {
+  const functions: Partial<Resolvers<T>> = {};
+  const promise = new Promise<T>((resolve, reject) => {
+    Object.assign(functions, { resolve, reject });
+  });
+  return { ...functions, promise } as Resolvers<T>;
 }

@@ -6,7 +6,7 @@ import {
   type CheckOutcome,
   type PasswordCheck,
 } from '../../../src/request/authenticate/password-check.ts';
-import { configOf } from '../../observe/config-fixture.ts';
+import { configOf } from '../../support/config-fixture.ts';
 import { recordingLog } from '../../observe/recording-log.ts';
 import { poll } from '../../support/poll.ts';
 import { addresses, countingMetrics, login, shiftedClock, usersOf, verdict, type Login } from './fixtures.ts';

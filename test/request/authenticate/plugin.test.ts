@@ -8,7 +8,7 @@ import { authenticatePlugin } from '../../../src/request/authenticate/plugin.ts'
 import type { Answer, RefusalDetails } from '../../../src/request/answer.ts';
 import type { TlsFacts } from '../../../src/request/connection.ts';
 import type { Passage } from '../../../src/request/passage.ts';
-import { configOf, tlsOf } from '../../observe/config-fixture.ts';
+import { configOf, tlsOf } from '../../support/config-fixture.ts';
 import { recordingLog } from '../../observe/recording-log.ts';
 import { addresses, countingMetrics, NO_SANS, presented, tlsFacts, usersOf } from './fixtures.ts';
 

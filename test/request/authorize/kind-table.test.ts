@@ -3,10 +3,10 @@ import { parsePathPattern } from '../../../src/formats/path-pattern.ts';
 import type { EndpointGrant } from '../../../src/config/config.ts';
 import { judgeKind } from '../../../src/request/authorize/kind-table.ts';
 import { ENDPOINTS } from '../../../src/request/endpoints.ts';
-import { upstreamFixture } from '../../support/upstream-fixture.ts';
+import { upstreamOf } from '../../support/config-fixture.ts';
 
-const prometheus = upstreamFixture();
-const exporter = upstreamFixture({ kind: 'exporter' });
+const prometheus = upstreamOf();
+const exporter = upstreamOf({ kind: 'exporter' });
 
 function grant(path: string, ...methods: string[]): EndpointGrant {
   const pattern = parsePathPattern(path);
@@ -20,7 +20,7 @@ describe('judgeKind', () => {
       for (const endpoint of ENDPOINTS[kind]) {
         const path = endpoint.path.replace('**', 'a/b.js').replace('*', 'job');
         for (const method of endpoint.methods) {
-          const verdict = judgeKind(upstreamFixture({ kind }), method, path);
+          const verdict = judgeKind(upstreamOf({ kind }), method, path);
           expect(verdict, `${method} ${path}`).toMatchObject({ kind: 'allowed' });
         }
       }
@@ -61,7 +61,7 @@ describe('judgeKind', () => {
   });
 
   it('widens only by also_allow, for exactly the methods named there', () => {
-    const open = upstreamFixture({ alsoAllow: [grant('/api/v1/write', 'POST'), grant('/debug/*')] });
+    const open = upstreamOf({ alsoAllow: [grant('/api/v1/write', 'POST'), grant('/debug/*')] });
     expect(judgeKind(open, 'POST', '/api/v1/write')).toEqual({ kind: 'allowed', class: 'also_allow' });
     expect(judgeKind(open, 'GET', '/api/v1/write')).toEqual({ kind: 'wrongMethod', allow: ['POST'] });
     expect(judgeKind(open, 'GET', '/debug/pprof/heap')).toEqual({ kind: 'allowed', class: 'also_allow' });
@@ -69,6 +69,6 @@ describe('judgeKind', () => {
   });
 
   it('allows everything for the kind any', () => {
-    expect(judgeKind(upstreamFixture({ kind: 'any' }), 'PURGE', '/x')).toEqual({ kind: 'allowed', class: 'any' });
+    expect(judgeKind(upstreamOf({ kind: 'any' }), 'PURGE', '/x')).toEqual({ kind: 'allowed', class: 'any' });
   });
 });

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { chooseRoute } from '../../../src/request/authorize/route.ts';
-import { upstreamFixture } from '../../support/upstream-fixture.ts';
+import { upstreamOf } from '../../support/config-fixture.ts';
 
-const root = upstreamFixture({ name: 'root' });
-const gate = upstreamFixture({ name: 'gate', pathPrefix: '/promgate', kind: 'exporter' });
-const deep = upstreamFixture({ name: 'deep', pathPrefix: '/promgate/deep' });
+const root = upstreamOf({ name: 'root' });
+const gate = upstreamOf({ name: 'gate', pathPrefix: '/promgate', kind: 'exporter' });
+const deep = upstreamOf({ name: 'deep', pathPrefix: '/promgate/deep' });
 
 describe('chooseRoute', () => {
   it('takes the longest prefix, whatever the order of the upstreams', () => {

@@ -9,7 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { Upstream } from '../../../src/config/config.ts';
 import { curl } from '../../support/curl.ts';
 import { poll } from '../../support/poll.ts';
-import { upstreamAt, upstreamOf } from '../../observe/config-fixture.ts';
+import { upstreamAt, upstreamOf } from '../../support/config-fixture.ts';
 import { startGate, startOrigin } from './gate-fixture.ts';
 import type { GateOptions, Origin, TestGate } from './gate-fixture.ts';
 

@@ -23,7 +23,7 @@ import type { Passage } from '../../../src/request/passage.ts';
 import { createAnswer } from '../../../src/request/respond/answer.ts';
 import { respondPlugin } from '../../../src/request/respond/plugin.ts';
 import type { ServedUpstream } from '../../../src/request/upstream.ts';
-import { configOf } from '../../observe/config-fixture.ts';
+import { configOf } from '../../support/config-fixture.ts';
 import { recordingLog } from '../../observe/recording-log.ts';
 
 export interface GateOptions {

@@ -4,7 +4,7 @@ import { Pool } from '../../../src/request/forward/pool.ts';
 import type { Line, Waiter } from '../../../src/request/forward/pool.ts';
 import { createUpstreamPools } from '../../../src/request/forward/pools.ts';
 import { noMetrics } from '../../../src/observe/ports.ts';
-import { configOf, upstreamAt, upstreamOf } from '../../observe/config-fixture.ts';
+import { configOf, upstreamAt, upstreamOf } from '../../support/config-fixture.ts';
 import { recordingLog } from '../../observe/recording-log.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { clientHeaders, publicLocation } from '../../../src/request/forward/response-headers.ts';
-import { upstreamOf } from '../../observe/config-fixture.ts';
+import { upstreamOf } from '../../support/config-fixture.ts';
 
 describe('what comes back', () => {
   it('is everything but hop-by-hop headers, those that Connection names, and alt-svc', () => {

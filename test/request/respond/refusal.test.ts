@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DENY_REASON_NAMES, DENY_REASONS } from '../../../src/request/deny-reasons.ts';
 import { rawRefusal, renderRefusal } from '../../../src/request/respond/refusal.ts';
-import { configOf } from '../../observe/config-fixture.ts';
+import { configOf } from '../../support/config-fixture.ts';
 
 const REQUEST = { id: 'r1', path: '/metrics' };
 const API = { id: 'r1', path: '/site/api/v1/query' };

@@ -1,6 +1,25 @@
-/** A configuration as the observer sees it; each test changes what it is about. */
-import type { Config, Tls, Upstream } from '../../src/config/config.ts';
+/** Configurations with every default filled in; each test changes what it is about. */
+import type { Config, Limits, Tls, Upstream } from '../../src/config/config.ts';
 import { EMPTY_ADDRESS_SET } from '../../src/formats/address-set.ts';
+
+export const LIMITS: Limits = {
+  connections: 4096,
+  connectionsPerAddress: 256,
+  handshakeTimeoutMs: 10_000,
+  headerTimeoutMs: 10_000,
+  sendTimeoutMs: 30_000,
+  idleTimeoutMs: 330_000,
+  idleTimeoutUnauthenticatedMs: 10_000,
+  maxConnectionAgeMs: null,
+};
+
+export const TLS_SETTINGS: Tls['settings'] = {
+  minVersion: 'TLSv1.2',
+  maxVersion: 'TLSv1.3',
+  ciphers: null,
+  curves: null,
+  preferServerCiphers: true,
+};
 
 export function upstreamOf(changes: Partial<Upstream> = {}): Upstream {
   return {
@@ -31,7 +50,7 @@ export function upstreamAt(port: number, changes: Partial<Upstream> = {}): Upstr
 
 export function tlsOf(changes: Partial<Tls> = {}): Tls {
   return {
-    settings: { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.3', ciphers: null, curves: null, preferServerCiphers: true },
+    settings: TLS_SETTINGS,
     certificates: [],
     trust: { type: 'NoClientCert', ca: [], caFingerprints: new Set(), crls: [], allowedSans: [] },
     ...changes,
@@ -63,16 +82,7 @@ export function configOf(changes: Partial<Config> = {}): Config {
       exempt: EMPTY_ADDRESS_SET,
     },
     hashing: { workers: 1, queue: 64, queuePerAddress: 8, deadlineMs: 10_000 },
-    limits: {
-      connections: 4096,
-      connectionsPerAddress: 256,
-      handshakeTimeoutMs: 10_000,
-      headerTimeoutMs: 10_000,
-      sendTimeoutMs: 30_000,
-      idleTimeoutMs: 330_000,
-      idleTimeoutUnauthenticatedMs: 10_000,
-      maxConnectionAgeMs: null,
-    },
+    limits: LIMITS,
     rateLimit: null,
     upstreams: [upstreamOf()],
     identities: null,
