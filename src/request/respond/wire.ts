@@ -65,6 +65,8 @@ function http1Wire(request: IncomingMessage, response: ServerResponse): Wire {
     reset() {
       // To HTTP/1.0 the end of the connection is the end of a body: only a reset tells them apart.
       if (request.httpVersionMinor === 0 && response.socket !== null) tcpSocketOf(response.socket).resetAndDestroy();
+      // A pipelined answer whose turn has not come: Node 24 forgets that the connection must end with it.
+      if (response.socket === null) response.once('socket', (socket: Socket) => socket.destroy());
       response.destroy();
     },
     onClose: (callback) => response.once('close', callback),
