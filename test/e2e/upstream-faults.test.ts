@@ -80,6 +80,27 @@ upstreams:
     },
   );
 
+  it('is 502, then what it says itself while it replays its WAL, then 200, when it is killed and comes back', async () => {
+    const statuses = new Set<number>();
+    const watch = async (until: () => boolean): Promise<void> => {
+      while (!until()) statuses.add((await scene.ask('/federate?match[]=up')).status);
+    };
+    await prometheus.process.kill();
+    expect(await scene.ask('/federate?match[]=up')).toMatchObject({ status: 502 });
+    let isBack = false;
+    const [again] = await Promise.all([
+      startPrometheus({ port: prometheus.port, directory: prometheus.directory }).then((server) => {
+        isBack = true;
+        return server;
+      }),
+      watch(() => isBack),
+    ]);
+    prometheus = again;
+    expect(await scene.ask('/federate?match[]=up')).toMatchObject({ status: 200 });
+    // 503 is the answer of a Prometheus that replays; whether it is caught here depends on how long that takes.
+    for (const status of statuses) expect([200, 502, 503]).toContain(status);
+  });
+
   it('says up and down in its own metric', async () => {
     const states = await poll('promgate_upstream_up of both', async () => {
       const text = await scene.gate.metrics();
