@@ -77,10 +77,10 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
   program
     .command('check')
     .description('say every problem of configuration files, as run would')
-    .argument('<files...>')
+    .argument('[files...]', `default: ${DEFAULT_FILE}`)
     .action(async (files: string[]) => {
       const { checkCommand } = await import('./commands/check.ts');
-      done(await checkCommand(files, terminal));
+      done(await checkCommand(files.length === 0 ? [DEFAULT_FILE] : files, terminal));
     });
 
   program
@@ -99,7 +99,7 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
     .addArgument(program.createArgument('<action>').choices(['add', 'verify', 'remove']))
     .argument('<user>')
     .option('--keep-old', 'add: keep the old password valid beside the new one')
-    .option('--cost <n>', 'add: bcrypt cost', parseCost)
+    .option('--cost <n>', 'add: bcrypt cost from 10 to 16 (default: 10)', parseCost)
     .action(async (file: string, action: 'add' | 'verify' | 'remove', user: string, options: PasswdFlags) => {
       const { passwdCommand } = await import('./commands/passwd.ts');
       done(await passwdCommand({ file, action, user, ...options }, terminal));

@@ -94,7 +94,22 @@ async function readCa(tls: RawTls, { files, now }: TrustReading, found: Findings
       });
     }
   }
+  if (ca !== null) warnOfMissingRoot(ca, tls, path, found);
   return ca;
+}
+
+/** Node does not end a chain at an intermediate CA, even when it is listed. */
+function warnOfMissingRoot(ca: readonly CertificateInfo[], tls: RawTls, path: DocumentPath, found: Findings): void {
+  const { client_auth_type: type } = tls;
+  if (type === 'RequestClientCert' || type === 'RequireAnyClientCert') return;
+  if (ca.some(({ subjectKey, issuerKey }) => subjectKey === issuerKey)) return;
+  const roots = [...new Set(ca.map(({ issuer }) => JSON.stringify(issuer)))].slice(0, 3).join(', ');
+  found.problems.push({
+    severity: 'warning',
+    message: 'the client CA has no self-signed certificate: every client certificate will be refused',
+    hint: `a chain must end at a root: add that of ${roots}`,
+    path,
+  });
 }
 
 function judgeCrl(
@@ -115,7 +130,7 @@ function judgeCrl(
     const hint = 'every client certificate of this CA is refused until there is a new list';
     found.problems.push({ severity: 'warning', message, hint, path });
   }
-  const inForce = highestNumber(lists, crl.issuerKey);
+  const inForce = highestNumber(lists, crl);
   if (inForce !== null && (crl.number === null || crl.number < inForce)) {
     const number = crl.number === null ? 'no number' : `number ${String(crl.number)}`;
     const message = `${what} has ${number}, older than number ${String(inForce)} in force`;
@@ -123,12 +138,12 @@ function judgeCrl(
   }
 }
 
-function highestNumber(crls: readonly Crl[], issuerKey: string): bigint | null {
+/** Of the same issuer and key: the lists of a CA that was renewed under its old name are numbered anew. */
+function highestNumber(crls: readonly Crl[], { issuerKey, authorityKey }: Crl): bigint | null {
   let highest: bigint | null = null;
   for (const crl of crls) {
-    if (crl.issuerKey === issuerKey && crl.number !== null && (highest === null || crl.number > highest)) {
-      highest = crl.number;
-    }
+    if (crl.issuerKey !== issuerKey || crl.authorityKey !== authorityKey || crl.number === null) continue;
+    if (highest === null || crl.number > highest) highest = crl.number;
   }
   return highest;
 }

@@ -14,6 +14,15 @@ const MASK = '********';
 const MOST = 200;
 const WIDEST = 120;
 
+/** A problem for a line of the log, masked and in printable characters like the drawn one. */
+export interface ToldProblem {
+  readonly severity: Problem['severity'];
+  /** `file:line:column`, as far as it is known. */
+  readonly place: string;
+  readonly message: string;
+  readonly hint: string | null;
+}
+
 interface Placed {
   readonly problem: Problem;
   readonly range: Range | null;
@@ -25,15 +34,33 @@ interface Placed {
  * @param text its text; empty when it could not be read.
  */
 export function renderProblems(problems: readonly Problem[], file: string, text: string): string {
-  const shown = text.length > LARGEST_YAML ? '' : text;
-  const yaml = readYaml(shown);
+  const { shown, yaml, placed } = inOrder(problems, text);
   const secrets = secretRanges(shown, yaml.document);
-  const placed = problems
-    .map((problem) => ({ problem, range: place(problem, yaml) }))
-    .sort((a, b) => (a.range?.[0] ?? -1) - (b.range?.[0] ?? -1) || (a.problem.line ?? 0) - (b.problem.line ?? 0));
   const blocks = placed.slice(0, MOST).map((one) => renderOne(one, file, shown, yaml, secrets));
   if (placed.length > MOST) blocks.push(`${clean(file)}: error: and ${String(placed.length - MOST)} more problems`);
   return blocks.join('\n');
+}
+
+/** The same problems in the same order, each in one line and without the text around it. */
+export function tellProblems(problems: readonly Problem[], file: string, text: string): readonly ToldProblem[] {
+  const { shown, yaml, placed } = inOrder(problems, text);
+  return placed.map((one) => ({
+    severity: one.problem.severity,
+    place: placeText(one, file, shown, yaml),
+    message: say(one.problem.message),
+    hint: one.problem.hint === undefined ? null : say(one.problem.hint),
+  }));
+}
+
+function inOrder(problems: readonly Problem[], text: string) {
+  const shown = text.length > LARGEST_YAML ? '' : text;
+  const yaml = readYaml(shown);
+  // Groups of files that are judged apart may find the same.
+  const different = new Map(problems.map((problem) => [JSON.stringify(problem), problem]));
+  const placed: readonly Placed[] = [...different.values()]
+    .map((problem) => ({ problem, range: place(problem, yaml) }))
+    .sort((a, b) => (a.range?.[0] ?? -1) - (b.range?.[0] ?? -1) || (a.problem.line ?? 0) - (b.problem.line ?? 0));
+  return { shown, yaml, placed };
 }
 
 function place({ path, at, file, line, column }: Problem, yaml: YamlText): Range | null {
@@ -47,22 +74,28 @@ function place({ path, at, file, line, column }: Problem, yaml: YamlText): Range
 function renderOne(one: Placed, file: string, text: string, yaml: YamlText, secrets: readonly Range[]): string {
   const { problem, range } = one;
   const hint = problem.hint === undefined ? [] : [`   hint: ${say(problem.hint)}`];
-  const sentence = `${problem.severity}: ${say(problem.message)}`;
+  const head = `${placeText(one, file, text, yaml)}: ${problem.severity}: ${say(problem.message)}`;
+  if (problem.file !== undefined || range === null || text === '') return [head, ...hint].join('\n');
+  const number = String(positionOf(range, text, yaml).line).padStart(5);
+  const { source, caret } = drawLine(text, range, secrets);
+  return [head, `${number} | ${source}`.trimEnd(), `      | ${caret}`, ...hint].join('\n');
+}
+
+function placeText({ problem, range }: Placed, file: string, text: string, yaml: YamlText): string {
   if (problem.file !== undefined) {
     const line = problem.line === undefined ? '' : `:${String(problem.line)}`;
     const column = problem.line === undefined || problem.column === undefined ? '' : `:${String(problem.column)}`;
-    return [`${clean(problem.file)}${line}${column}: ${sentence}`, ...hint].join('\n');
+    return `${clean(problem.file)}${line}${column}`;
   }
-  if (range === null || text === '') return [`${clean(file)}: ${sentence}`, ...hint].join('\n');
+  if (range === null || text === '') return clean(file);
+  const { line, column } = positionOf(range, text, yaml);
+  return `${clean(file)}:${String(line)}:${String(column)}`;
+}
+
+/** Both from 1. */
+function positionOf(range: Range, text: string, yaml: YamlText): { readonly line: number; readonly column: number } {
   const { line, col } = yaml.lines.linePos(Math.min(range[0], text.length));
-  const number = String(Math.max(line, 1)).padStart(5);
-  const { source, caret } = drawLine(text, range, secrets);
-  return [
-    `${clean(file)}:${String(Math.max(line, 1))}:${String(Math.max(col, 1))}: ${sentence}`,
-    `${number} | ${source}`.trimEnd(),
-    `      | ${caret}`,
-    ...hint,
-  ].join('\n');
+  return { line: Math.max(line, 1), column: Math.max(col, 1) };
 }
 
 /** The line in which a range begins, masked and cut, and the caret line under it. */

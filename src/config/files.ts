@@ -48,6 +48,8 @@ export function operatorFiles(configFile: string): OperatorFiles {
   const used = new Map<string, WatchedFile>();
   return {
     async read(written, { path, source }) {
+      const pasted = pastedText(written, path);
+      if (pasted !== null) return { ok: false, problem: pasted };
       const name = isAbsolute(written) ? written : join(dirname(configFile), written);
       const absolute = resolve(name);
       const result = await readRegularFile(name);
@@ -60,11 +62,35 @@ export function operatorFiles(configFile: string): OperatorFiles {
   };
 }
 
+/** Keys of tls_server_config that take a text, by those that take the name of a file with it. */
+const INLINE: Readonly<Record<string, string>> = { cert_file: 'cert', key_file: 'key', client_ca_file: 'client_ca' };
+/** The base64 of any DER begins with M. */
+const DER_AS_TEXT = /^M[A-Za-z0-9+/]{63,}=*$/;
+
+/** The text of a file where its name belongs: it may be a private key, and is not repeated. */
+function pastedText(written: string, path: DocumentPath): Problem | null {
+  if (!/[\r\n]|-----BEGIN/.test(written) && !DER_AS_TEXT.test(written)) return null;
+  const key = String(path.at(-1));
+  const inline = path.length === 2 && Object.hasOwn(INLINE, key) ? INLINE[key] : undefined;
+  const isPem = /cert|key|ca|crl/.test(String(path.findLast((step) => typeof step === 'string')));
+  return {
+    severity: 'error',
+    message: `this is the text of a ${isPem ? 'key or certificate' : 'file'}, not the name of a file`,
+    hint: inline === undefined ? 'write the text into a file of its own' : `write the text under \`${inline}:\``,
+    path,
+  };
+}
+
 export type ReadResult = {
   /** Changes with the content, or with the reason why there is none. */ readonly digest: string;
 } & (
   | { readonly ok: true; readonly text: string; readonly mode: number }
-  | { readonly ok: false; readonly message: string; readonly hint?: string }
+  | {
+      readonly ok: false;
+      readonly message: string;
+      readonly hint?: string;
+      /** Of the system. */ readonly code?: string;
+    }
 );
 
 /** Reads a regular file of at most 16 MiB as UTF-8; what goes wrong is a sentence with the way out. */
@@ -100,14 +126,15 @@ async function readBounded(handle: FileHandle): Promise<Buffer | null> {
   }
 }
 
-function fault(name: string, what: string, hint?: string): ReadResult {
+function fault(name: string, what: string, hint?: string): ReadResult & { readonly ok: false } {
   const message = `${JSON.stringify(name)} ${what}`;
   return { ok: false, message, digest: message, ...(hint === undefined ? {} : { hint }) };
 }
 
 function unreadable(name: string, code: string): ReadResult {
   if (code === 'ENOENT' || code === 'ENOTDIR') {
-    return fault(name, 'does not exist', 'relative names are relative to the directory of the configuration file');
+    const hint = 'relative names are relative to the directory of the configuration file';
+    return { ...fault(name, 'does not exist', hint), code: 'ENOENT' };
   }
   if (code === 'EACCES' || code === 'EPERM') {
     const hint =

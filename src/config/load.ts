@@ -13,10 +13,10 @@ import type { Config, ConfigSource, ListenAddress } from './config.ts';
 import { isSettling, readAllGroups, readGroup } from './file-groups.ts';
 import type { Groups } from './file-groups.ts';
 import { operatorFiles, readRegularFile } from './files.ts';
-import type { WatchedFile } from './files.ts';
+import type { ReadResult, WatchedFile } from './files.ts';
 import { isError, parseConfig } from './parse.ts';
 import { resolveConfig } from './resolve.ts';
-import { judge } from './rules/all.ts';
+import { judge, judgeGroup } from './rules/all.ts';
 import { deriveAuthentication } from './rules/authentication.ts';
 import type { RuleInput } from './rules/rule.ts';
 import type { Raw } from './schema.ts';
@@ -71,8 +71,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     return { ok: false, problems, text, files: [yaml], settling: false };
   };
   if (!content.ok) {
-    const { message, hint } = content;
-    return failure([{ severity: 'error', message, ...(hint === undefined ? {} : { hint }) }], '');
+    return failure([unreadableConfig(file, content)], '');
   }
   const { text } = content;
   const written = parseConfig(text);
@@ -103,16 +102,21 @@ export async function loadSource(current: Loaded, source: ConfigSource, options:
   const reading = { raw, files: operatorFiles(file), now: now(options), crlsInForce: crlsInForce(options) };
   const result = await readGroup(source, reading);
   const groups: Groups = { ...current.groups, ...(result.ok ? result.value : {}) };
-  const isUsers = source === 'htpasswd';
   const input = ruleInput(raw, listen, options);
-  const rules = judge({ ...input, users: groups.users, pairs: groups.certificates, usersMayBeGone: isUsers })
-    // A warning that does not concern this group was given when it was loaded.
-    .filter((problem) => isError(problem) || (isUsers && problem.path?.[0] === 'identities'));
+  const rules = judgeGroup(source, { ...input, users: groups.users, pairs: groups.certificates });
   const problems = [...result.problems, ...rules];
   if (!result.ok || problems.some(isError)) {
     return { ok: false, problems, text, files, settling: isSettling([result], problems) };
   }
   return success({ file, text, raw, groups, files, listen: listen.addresses }, options, problems);
+}
+
+function unreadableConfig(file: string, { message, hint, code }: ReadResult & { ok: false }): Problem {
+  if (code !== 'ENOENT') return { severity: 'error', message, ...(hint === undefined ? {} : { hint }) };
+  const path = absolutePath(file);
+  const where = path === file ? '' : `: looked for ${path}`;
+  const relative = path === file ? '' : ', and relative names are relative to the working directory';
+  return { severity: 'error', message: `${message}${where}`, hint: `\`promgate init\` writes one${relative}` };
 }
 
 function now({ clock = systemClock }: LoadOptions): number {
@@ -154,7 +158,6 @@ function ruleInput(raw: Raw, listen: Listen, { nodeMajor = 0 }: LoadOptions): Om
     listenFromFile: listen.fromFile,
     nodeMajor,
     ownAddresses: ownAddresses(),
-    usersMayBeGone: false,
   };
 }
 

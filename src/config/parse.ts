@@ -9,6 +9,7 @@ import { schema } from './schema.ts';
 import type { Raw } from './schema.ts';
 import { describeShape } from './scalars.ts';
 import type { LeafFault } from './scalars.ts';
+import { isSecretKey, shownKey } from './secret-keys.ts';
 import { homesOf, keysAt } from './schema-keys.ts';
 import { LARGEST_YAML, readYaml } from './yaml-text.ts';
 
@@ -51,14 +52,32 @@ function plainData(document: { toJS(options: { maxAliasCount: number }): unknown
 
 function toProblems(issue: z.core.$ZodIssue, data: unknown): Problem[] {
   const path = issue.path.filter((step): step is string | number => typeof step !== 'symbol');
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key));
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, data));
   if (issue.code === 'custom') return [leafProblem(path, issue.message, (issue.params ?? {}) as LeafFault)];
   const value = valueAt(data, path);
   if (value === undefined) return [missing(path)];
   const expected = issue.code === 'invalid_type' ? shapeName(issue.expected) : 'something else';
   // A scalar is not repeated: a password may stand where a map belongs.
   const found = typeof value === 'string' ? 'a text' : describeShape(value);
-  return [{ severity: 'error', message: `${nameOf(path)} is ${found}, expected ${expected}`, path }];
+  const message = `${nameOf(path)} is ${found}, expected ${expected}`;
+  const hint = issue.code === 'invalid_type' && issue.expected === 'array' ? listHint(path, value) : null;
+  return [{ severity: 'error', message, path, ...(hint === null ? {} : { hint }) }];
+}
+
+/** `allow: 10.0.0.5` is what comes to mind first. */
+function listHint(path: DocumentPath, value: unknown): string | null {
+  if (
+    typeof value !== 'string' ||
+    keysAt([...path, 0]).length > 0 ||
+    isBelowSecret(path) ||
+    !/^[\w.:/@*-]{1,64}$/.test(value)
+  )
+    return null;
+  return `write [${/^[\w./-]+$/.test(value) ? value : JSON.stringify(value)}]`;
+}
+
+function isBelowSecret(path: DocumentPath): boolean {
+  return path.some((step) => typeof step === 'string' && isSecretKey(step));
 }
 
 function shapeName(type: string): string {
@@ -66,7 +85,7 @@ function shapeName(type: string): string {
   return type === 'array' ? 'a list' : type;
 }
 
-function unknownKey(path: DocumentPath, key: string): Problem {
+function unknownKey(path: DocumentPath, key: string, data: unknown): Problem {
   const known = keysAt(path);
   const near = didYouMean(key, known);
   const home = homesOf(key)[0];
@@ -78,7 +97,10 @@ function unknownKey(path: DocumentPath, key: string): Problem {
         : known.length <= 8
           ? `the keys here are ${known.join(', ')}`
           : undefined;
-  const message = `unknown key ${JSON.stringify(key)}${path.length === 0 ? '' : ` in ${nameOf(path)}`}`;
+  // `authorization: {secret}` is a key without a value.
+  const isValue = isBelowSecret(path) && (valueAt(data, [...path, key]) ?? null) === null;
+  const name = isValue ? '' : ` ${JSON.stringify(shownKey(key))}`;
+  const message = `unknown key${name}${path.length === 0 ? '' : ` in ${nameOf(path)}`}`;
   return { severity: 'error', message, path: [...path, key], at: 'key', ...(hint === undefined ? {} : { hint }) };
 }
 

@@ -6,7 +6,8 @@ import type { Clock } from '../lib/clock.ts';
 import type { Problem } from '../lib/problem.ts';
 import { CONFIG_SOURCES } from './config.ts';
 import type { Config, ConfigSource } from './config.ts';
-import { renderProblems } from './explain.ts';
+import { renderProblems, tellProblems } from './explain.ts';
+import type { ToldProblem } from './explain.ts';
 import { groupDigest } from './file-groups.ts';
 import type { WatchedFile } from './files.ts';
 import { loadConfig, loadSource } from './load.ts';
@@ -18,6 +19,8 @@ import type { FileWatch } from './watch.ts';
 /** certbot and Kubernetes replace certificate and key one after the other. */
 const SETTLE_MS = 5000;
 const SETTLE_STEP_MS = 250;
+/** Problems in the log; the terminal shows more. */
+const MOST_LOGGED = 20;
 
 export interface ReloadResult {
   /** Everything on disk is in force. */
@@ -64,7 +67,9 @@ export interface Reloader {
 interface Attempt {
   readonly outcomes: ReadonlyMap<ConfigSource, boolean>;
   readonly changed: readonly ConfigSource[];
-  readonly problems: readonly Problem[];
+  /** For the log, one line each. */
+  readonly problems: readonly ToldProblem[];
+  /** For a terminal. */
   readonly rendered: string;
   readonly settling: boolean;
   readonly files: readonly WatchedFile[];
@@ -107,7 +112,7 @@ export function createReloader(ports: ReloaderPorts): Reloader {
     return {
       outcomes: new Map(CONFIG_SOURCES.map((source) => [source, fault === null])),
       changed: fault === null ? changed : [],
-      problems,
+      problems: tellProblems(problems, file, whole.text),
       rendered: renderProblems(problems, file, whole.text),
       settling: false,
       files: whole.loaded.files,
@@ -135,6 +140,12 @@ export function createReloader(ports: ReloaderPorts): Reloader {
       problems.push(fault);
       for (const source of changed) outcomes.set(source, false);
     }
+    if (!isNewYaml && [...outcomes.values()].every(Boolean)) {
+      // A file was mended between the two looks, or the machine has changed: the same YAML would not start any more.
+      outcomes.set('config', false);
+      settling = true;
+      problems.push(...whole.problems);
+    }
     const said = new Set(whole.problems.map(({ message }) => message));
     const own = isNewYaml ? problems.filter((problem) => isError(problem) && !said.has(problem.message)) : problems;
     const parts = [
@@ -144,7 +155,10 @@ export function createReloader(ports: ReloaderPorts): Reloader {
     return {
       outcomes,
       changed: fault === null ? changed : [],
-      problems: isNewYaml ? [...whole.problems, ...own] : own,
+      problems: [
+        ...(isNewYaml ? tellProblems(whole.problems, file, whole.text) : []),
+        ...tellProblems(own, file, current.text),
+      ],
       rendered: parts.filter((part) => part !== '').join('\n'),
       settling,
       files: [...current.files, ...whole.files],
@@ -152,30 +166,40 @@ export function createReloader(ports: ReloaderPorts): Reloader {
   }
 
   async function run(trigger: string): Promise<ReloadResult> {
-    const before = current.config.generation;
     const began = clock.monotonic();
     let last = await attempt();
+    const applied = new Set(last.changed);
     while (last.settling && !closed && clock.monotonic() - began < SETTLE_MS) {
       await new Promise<void>((resolve) => clock.after(SETTLE_STEP_MS, resolve));
       last = await attempt();
+      for (const source of last.changed) applied.add(source);
     }
     watching?.update(last.files);
     const seconds = clock.now() / 1000;
     for (const [source, ok] of last.outcomes) metrics.reloaded(source, ok, seconds);
-    return report(trigger, last, current.config.generation !== before);
+    return report(trigger, last, [...applied]);
   }
 
-  function report(trigger: string, last: Attempt, applied: boolean): ReloadResult {
+  function report(trigger: string, last: Attempt, changed: readonly ConfigSource[]): ReloadResult {
     const failed = [...last.outcomes].flatMap(([source, ok]) => (ok ? [] : [source]));
     const { generation, hash } = current.config;
     const restartNeeded = restartKeys(initial.config, current.config);
-    if (applied) log.info({ trigger, generation, hash }, 'configuration reloaded');
+    const applied = changed.join(',');
+    if (applied !== '') log.info({ trigger, generation, hash, applied }, 'configuration reloaded');
     else if (failed.length === 0) log.info({ trigger, generation }, 'configuration reloaded, nothing changed');
-    if (failed.length > 0)
-      log.error({ trigger, failed, problems: last.rendered }, 'reload failed, the last good state stays');
-    else if (last.problems.length > 0) log.warn({ trigger, problems: last.rendered }, 'the configuration has warnings');
-    if (applied && restartNeeded.length > 0) log.warn({ restartNeeded }, 'changed, but in force only after a restart');
+    if (failed.length > 0) log.error({ trigger, failed }, 'reload failed, the last good state stays');
+    logProblems(last.problems);
+    if (applied !== '' && restartNeeded.length > 0)
+      log.warn({ restartNeeded }, 'changed, but in force only after a restart');
     return { ok: failed.length === 0, problems: last.rendered, restartNeeded };
+  }
+
+  function logProblems(problems: readonly ToldProblem[]): void {
+    for (const { severity, place, message, hint } of problems.slice(0, MOST_LOGGED)) {
+      const fields = { place, [severity]: message, ...(hint === null ? {} : { hint }) };
+      log[severity === 'error' ? 'error' : 'warn'](fields, 'reload problem');
+    }
+    if (problems.length > MOST_LOGGED) log.warn({ more: problems.length - MOST_LOGGED }, 'more reload problems');
   }
 
   async function runSafely(trigger: string): Promise<ReloadResult> {

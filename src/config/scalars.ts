@@ -104,8 +104,12 @@ export const integer = (least: number, most: number) => {
   });
 };
 
-/** One of a closed list of words; `aliases` are accepted and not advertised. */
-export function oneOf<const T extends string>(words: readonly T[], aliases: Readonly<Record<string, T>> = {}) {
+/** One of a closed list of words; `aliases` are accepted and not advertised. What stands in place of a secret is not quoted. */
+export function oneOf<const T extends string>(
+  words: readonly T[],
+  aliases: Readonly<Record<string, T>> = {},
+  isSecret = false,
+) {
   const list = words.length === 1 ? words[0] : `${words.slice(0, -1).join(', ')} or ${words.at(-1) ?? ''}`;
   return z.unknown().transform((value, context): T => {
     const known = typeof value === 'string' ? (words.find((word) => word === value) ?? own(aliases, value)) : undefined;
@@ -113,7 +117,9 @@ export function oneOf<const T extends string>(words: readonly T[], aliases: Read
     const near = typeof value === 'string' ? (didYouMean(value, words) ?? completed(value, words)) : null;
     const params: LeafFault = {
       expected: list ?? '',
-      ...(value === undefined || value === null ? { missing: true } : { found: describeShape(value) }),
+      ...(value === undefined || value === null
+        ? { missing: true }
+        : { found: isSecret ? 'something else' : describeShape(value) }),
       ...(near === null ? {} : { hint: `did you mean ${JSON.stringify(near)}?` }),
     };
     context.addIssue({ code: 'custom', message: '', params });

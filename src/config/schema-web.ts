@@ -60,8 +60,8 @@ const headerValue = scalar('a header value', (value): Parsed<string> =>
 
 const headers = z.strictObject({
   'Content-Security-Policy': optional(headerValue),
-  'X-Frame-Options': optional(oneOf(['deny', 'sameorigin'])),
-  'X-Content-Type-Options': optional(oneOf(['nosniff'])),
+  'X-Frame-Options': optional(oneOf(['deny', 'sameorigin'], {}, true)),
+  'X-Content-Type-Options': optional(oneOf(['nosniff'], {}, true)),
   'X-XSS-Protection': optional(headerValue),
   'Strict-Transport-Security': optional(headerValue),
 });

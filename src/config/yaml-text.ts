@@ -65,6 +65,37 @@ function depthOf(token: CST.Token): number {
   return deepest;
 }
 
+/** Where a bracket is that nothing closes: the innermost one, since what follows belongs to it. */
+function unclosedBracket(token: CST.Token): YamlFault | null {
+  let last: CST.FlowCollection | null = null;
+  const open: CST.Token[] = [token];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (next.type === 'document') {
+      if (next.value !== undefined) open.push(next.value);
+      continue;
+    }
+    if (!('items' in next)) continue;
+    if (next.type === 'flow-collection' && !isClosed(next) && next.start.offset > (last?.start.offset ?? -1))
+      last = next;
+    for (const item of next.items) {
+      if ('key' in item && item.key) open.push(item.key);
+      if (item.value !== undefined) open.push(item.value);
+    }
+  }
+  if (last === null) return null;
+  const { source, offset } = last.start;
+  const closing = source === '{' ? '}' : ']';
+  return {
+    severity: 'error',
+    message: `this ${source} is never closed by a ${closing}`,
+    range: [offset, offset + 1],
+  };
+}
+
+function isClosed({ start, end }: CST.FlowCollection): boolean {
+  return end.some(({ type }) => type === (start.source === '{' ? 'flow-map-end' : 'flow-seq-end'));
+}
+
 /** Aliases that stand for nothing, or for what they are in; the composer leaves them to whoever resolves them. */
 function aliasFaults(document: Document.Parsed): YamlFault[] {
   const anchors = new Set<string>();
@@ -102,7 +133,11 @@ export function readYaml(text: string): YamlText {
   });
   const [document, second] = [...composer.compose(tokens, true, text.length)];
   const faults: YamlFault[] = [];
+  const unclosed = tokens.map(unclosedBracket).find((fault) => fault !== null);
+  if (unclosed !== undefined) faults.push(unclosed);
   for (const { code, pos } of document?.errors ?? []) {
+    // Whatever is wrong behind the bracket is wrong because of it.
+    if (unclosed !== undefined && pos[0] > unclosed.range[0]) continue;
     const word = /^[\w.-]{1,64}/.exec(text.slice(pos[0], pos[0] + 64))?.[0];
     const range: [number, number] = word === undefined ? pos : [pos[0], pos[0] + word.length];
     faults.push({ severity: 'error', message: SENTENCES[code] ?? 'this is not YAML', range });

@@ -15,6 +15,8 @@ export interface Crl {
   readonly issuer: string;
   /** SHA-256 hex of the DER-encoded issuer name: equals `issuerKey` of the certificates that the list is about. */
   readonly issuerKey: string;
+  /** The authorityKeyIdentifier extension, hex, empty without one: tells two CAs of one name apart. */
+  readonly authorityKey: string;
   /** The cRLNumber extension; null in a list without one. */
   readonly number: bigint | null;
   /** Milliseconds since the epoch. */
@@ -68,13 +70,13 @@ function readCrl(der: Buffer): Crl {
   const thisUpdate = tbs.time();
   const nextUpdate = tbs.peek() === TAG.utcTime || tbs.peek() === TAG.generalizedTime ? tbs.time() : null;
   const revoked = tbs.peek() === TAG.sequence ? readRevoked(tbs.enter(TAG.sequence)) : new Set<string>();
-  const number = tbs.peek() === TAG.context0 ? readExtensions(tbs.enter(TAG.context0)) : null;
+  const extensions = tbs.peek() === TAG.context0 ? readExtensions(tbs.enter(TAG.context0)) : NO_EXTENSIONS;
   tbs.end();
   return {
     pem: toPem('X509 CRL', der),
     issuer: nameText(issuer),
     issuerKey: createHash('sha256').update(issuer).digest('hex'),
-    number,
+    ...extensions,
     thisUpdate,
     nextUpdate,
     revoked,
@@ -89,9 +91,13 @@ function readRevoked(entries: DerReader): Set<string> {
   return serials;
 }
 
-/** @returns the CRL number. @throws DerFault for a list that does not speak of all certificates of its issuer. */
-function readExtensions(wrapped: DerReader): bigint | null {
-  let number: bigint | null = null;
+type Extensions = Pick<Crl, 'number' | 'authorityKey'>;
+
+const NO_EXTENSIONS: Extensions = { number: null, authorityKey: '' };
+
+/** @throws DerFault for a list that does not speak of all certificates of its issuer. */
+function readExtensions(wrapped: DerReader): Extensions {
+  let { number, authorityKey } = NO_EXTENSIONS;
   for (const { oid, critical, value } of extensionsOf(wrapped)) {
     if (oid === CRL_NUMBER) {
       const hex = new DerReader(value).integer().toString('hex');
@@ -100,11 +106,13 @@ function readExtensions(wrapped: DerReader): bigint | null {
       throw new DerFault('it is a delta CRL, which lists changes only');
     } else if (oid === ISSUING_DISTRIBUTION_POINT) {
       refusePartialScope(new DerReader(value).enter(TAG.sequence));
-    } else if (critical && oid !== AUTHORITY_KEY_IDENTIFIER) {
+    } else if (oid === AUTHORITY_KEY_IDENTIFIER) {
+      authorityKey = value.toString('hex');
+    } else if (critical) {
       throw new DerFault(`unknown critical extension ${oid}`);
     }
   }
-  return number;
+  return { number, authorityKey };
 }
 
 /** RFC 5280 §5.2.5: [3] onlySomeReasons, [4] indirectCRL; what is left speaks of this issuer's certificates. */

@@ -21,8 +21,12 @@ export function parseListenAddress(text: string): Parsed<ListenAddress> {
     return unparsed('no port; expected host:port, such as :9095', text === '' ? undefined : hint);
   }
   const portText = text.slice(colon + 1);
-  // Also `::1:9095`, which is an IPv6 address itself.
-  if (isIPv6(text)) return unparsed('an IPv6 address without brackets', `write "[${text}]:9095"`);
+  // Also `::1:9095`, which is an IPv6 address itself, and meant as one with a port.
+  if (isIPv6(text)) {
+    const host = text.slice(0, colon);
+    const meant = isIPv6(host) && /^\d{2,5}$/.test(portText) ? `[${host}]:${portText}` : `[${text}]:9095`;
+    return unparsed('an IPv6 address without brackets', `write "${meant}"`);
+  }
   if (!/^\d{1,5}$/.test(portText) || Number(portText) > 65535) {
     return unparsed('the port is not a number from 0 to 65535');
   }

@@ -20,7 +20,7 @@ const LITERAL = /^[A-Za-z0-9\-._~!$&'()+,=:@/]*$/;
  * stands before the star (`/a/*`: `/a/`, `/a/b`, `/a/b/c`, neither `/a` nor `/ab`; `/*`: everything).
  */
 export function parsePathPattern(text: string): Parsed<PathPattern> {
-  if (!text.startsWith('/')) return unparsed('a path begins with "/"', text === '' ? undefined : '@ names a class');
+  if (!text.startsWith('/')) return unparsed('a path begins with "/"', withSlashHint(text));
   const kind = text.endsWith('/*') ? 'prefix' : 'exact';
   const path = kind === 'prefix' ? text.slice(0, -1) : text;
   if (path.includes('*')) return unparsed('"*" can only be the whole last segment, as in "/api/v1/*"');
@@ -35,6 +35,11 @@ export function parsePathPattern(text: string): Parsed<PathPattern> {
     );
   }
   return parsed({ text, kind, path });
+}
+
+/** A word of the field's own characters gets the slash that it lacks; anything else is not worth repeating. */
+function withSlashHint(text: string): string | undefined {
+  return text !== '' && text.length <= 64 && parsePathPattern(`/${text}`).ok ? `did you mean "/${text}"?` : undefined;
 }
 
 function oneSlash(text: string): string {

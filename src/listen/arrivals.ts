@@ -4,6 +4,7 @@
  */
 import { METHODS } from 'node:http';
 import type { Config } from '../config/config.ts';
+import { escapeForeign } from '../lib/foreign-text.ts';
 import { attachArrival, type ArrivalFault } from '../request/arrival.ts';
 import { DENY_REASONS } from '../request/deny-reasons.ts';
 import { judgeFraming } from '../request/framing.ts';
@@ -34,11 +35,17 @@ export function createArrivals(ports: ListenPorts, registry: Registry, current: 
       registry.cut(connection, 'pipeline_exceeded');
       return;
     }
+    // A refusal costs us more than asking costs a stranger; who has authenticated is not counted.
+    if (!connection.authenticated && connection.strangers.exceeds(ports.clock.monotonic())) {
+      registry.cut(connection, 'unauthenticated_flood');
+      return;
+    }
     connection.begin(request, response);
     const fault = leavingFault(connection, registry, current().generation);
     const judged = fault === null ? judgeHead(request) : { target: NOTHING, fault };
-    attachArrival(request, { connection, ...judged, expectsContinue });
-    if (judged.fault !== null) neutralise(request);
+    const told = judged.fault === null ? judged : { target: NOTHING, fault: withRequestLine(judged.fault, request) };
+    attachArrival(request, { connection, ...told, expectsContinue });
+    if (told.fault !== null) neutralise(request);
     ports.handle(request, response);
   };
 }
@@ -61,6 +68,21 @@ function judgeHead(request: RawRequest): { readonly target: Target; readonly fau
   const bodyFollows = 'stream' in request && !request.stream.endAfterHeaders;
   const fault = judgeFraming({ httpVersion, method, rawHeaders, bodyFollows });
   return { target: fault === null ? target : NOTHING, fault };
+}
+
+/** For the log: the path where it is in normal form, whatever else is wrong; else the target as it came. */
+function withRequestLine(fault: ArrivalFault, { method = '', url = '' }: RawRequest): ArrivalFault {
+  // Never the query: it is in no other line of the log either.
+  const [path = ''] = url.split('?', 1);
+  const asked = { method: escapeForeign(method), path: 'fault' in judgeTarget('GET', path) ? null : path };
+  if (asked.path !== null || path === '') return { ...fault, asked };
+  const joint = fault.reason === 'bad_target' ? ' in ' : ', asked for ';
+  return { ...fault, detail: `${fault.detail}${joint}${escapeForeign(withoutUserinfo(path))}`, asked };
+}
+
+/** `http://user:password@host/`, cut in the middle, would be out of reach of the log's own redaction. */
+function withoutUserinfo(target: string): string {
+  return target.replace(/^((?:[a-z][a-z0-9+.-]*:)?\/\/|(?!\/))[^/]*@/i, '$1[redacted]@');
 }
 
 /** h2 announces a little more than it takes: what the native limit refuses leaves no trace in any event. */

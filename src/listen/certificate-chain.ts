@@ -60,6 +60,24 @@ function findPath(
   return null;
 }
 
+/**
+ * Whether a configured CA has signed the leaf, or an intermediate above it. For certificates that OpenSSL refused, whose
+ * chain a stranger has made: it goes straight up and verifies one signature of his a step, so that it costs little.
+ */
+export function isBelowConfigured(
+  authorities: readonly KnownCertificate[],
+  leaf: KnownCertificate,
+  sent: readonly KnownCertificate[],
+): boolean {
+  let last = leaf;
+  for (const next of [...sent, null]) {
+    if (authorities.some((authority) => isIssuerOf(authority, last))) return true;
+    if (next === null || !isIssuerOf(next, last)) return false;
+    last = next;
+  }
+  return false;
+}
+
 function isIssuerOf(issuer: KnownCertificate, subject: KnownCertificate): boolean {
   return (
     issuer.info.subjectKey === subject.info.issuerKey &&

@@ -2,12 +2,19 @@
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import type { PresentedCertificate, TlsFacts } from '../request/connection.ts';
-import { chainTo, knownOf, type KnownCertificate } from './certificate-chain.ts';
+import { chainTo, isBelowConfigured, knownOf, type KnownCertificate } from './certificate-chain.ts';
 
 /** A certificate that OpenSSL took and our strict DER reader does not: it identifies nobody. */
 const UNREADABLE = 'CERT_NOT_STRICT_DER';
 /** OpenSSL verified it, but the path that it took cannot be told: what cannot be judged again is not trusted at all. */
 const NO_PATH = 'CERT_CHAIN_NOT_FOUND';
+/**
+ * What OpenSSL says of CRLs. It tells the last of its errors only, and looks for the CRL of an issuer that it does not
+ * know as well: of a stranger's certificate it says UNABLE_TO_GET_CRL.
+ */
+const ABOUT_CRLS: ReadonlySet<string> = new Set(['UNABLE_TO_GET_CRL', 'CRL_HAS_EXPIRED', 'CRL_NOT_YET_VALID']);
+/** What it had said before. */
+const NO_ISSUER = 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY';
 /** Beyond this nothing that a client sends is looked at. */
 const MOST_SENT = 8;
 
@@ -41,9 +48,12 @@ function presentedCertificate(socket: TLSSocket, { authorities, presented }: Han
   try {
     const leaf = knownOf(presented.raw);
     const { subject, commonName, sans, serial, notAfter } = leaf.info;
-    const chain = refused === null ? chainTo(authorities, leaf, sentAfter(presented)) : [];
+    const sent = sentAfter(presented);
+    const chain = refused === null ? chainTo(authorities, leaf, sent) : [];
     const verifyError = refused ?? (chain.length === 0 ? NO_PATH : null);
-    return { subject, commonName, sans, serial, notAfter, verifyError, chain };
+    const isStranger =
+      verifyError !== null && ABOUT_CRLS.has(verifyError) && !isBelowConfigured(authorities, leaf, sent);
+    return { subject, commonName, sans, serial, notAfter, verifyError: isStranger ? NO_ISSUER : verifyError, chain };
   } catch {
     const sans = { dns: [], email: [], uri: [], ip: [] };
     return {
@@ -52,7 +62,7 @@ function presentedCertificate(socket: TLSSocket, { authorities, presented }: Han
       sans,
       serial: '',
       notAfter: 0,
-      verifyError: refused ?? UNREADABLE,
+      verifyError: refused === null || ABOUT_CRLS.has(refused) ? UNREADABLE : refused,
       chain: [],
     };
   }

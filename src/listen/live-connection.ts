@@ -24,6 +24,8 @@ export interface InFlight {
 
 const FLOOD_EVENTS = 100;
 const FLOOD_WINDOW_MS = 10_000;
+/** A browser with a page of assets, a health check a tenth of a second: more than that nobody needs. */
+const STRANGER_REQUESTS = 200;
 /** How long a client whose request the parser refused may take to read the answer. */
 const LINGER_MS = 1_000;
 
@@ -34,6 +36,8 @@ export class LiveConnection implements Connection {
   readonly stall = new StallWatch();
   /** Resets, PINGs and SETTINGS received. */
   readonly flood = new EventRate(FLOOD_EVENTS, FLOOD_WINDOW_MS);
+  /** Requests before it has authenticated. */
+  readonly strangers = new EventRate(STRANGER_REQUESTS, FLOOD_WINDOW_MS);
   judgedUnder: number;
   authenticated = false;
   session: ServerHttp2Session | null = null;

@@ -1,7 +1,7 @@
 /** One log line and one count for every connection that is refused or cut. Never the only trace of a request. */
 import type { Log, Metrics } from '../observe/ports.ts';
 import type { ConnectionFacts } from '../request/connection.ts';
-import type { DenyReason } from '../request/deny-reasons.ts';
+import { DENY_REASONS, type DenyReason, type DenyReasonRow } from '../request/deny-reasons.ts';
 
 export interface RefusalFields {
   /** What happened in the parser's or OpenSSL's words, or ours; nothing that a stranger typed. */
@@ -12,16 +12,16 @@ export interface RefusalFields {
 
 export type ReportRefusal = (reason: DenyReason, address: string, fields?: RefusalFields) => void;
 
-/** The ordinary end of a connection, and what every port scan does: counted, but no line in the usual log. */
-const QUIET: ReadonlySet<DenyReason> = new Set(['idle_timeout', 'connection_expired', 'draining']);
 const GONE = 'ECONNRESET';
 
 export function createRefusalReport({ log, metrics }: { readonly log: Log; readonly metrics: Metrics }): ReportRefusal {
   return (reason, address, fields = {}) => {
     metrics.refused(reason);
+    const { level }: DenyReasonRow = DENY_REASONS[reason];
     // A client that leaves in its handshake is a health check of a load balancer more often than anything else.
-    const quiet = QUIET.has(reason) || (reason === 'tls_handshake_failed' && fields.detail === GONE);
-    log[quiet ? 'debug' : 'info']({ reason, address, ...fields }, 'connection refused');
+    const hasLeft = reason === 'tls_handshake_failed' && fields.detail === GONE;
+    const message = level === 'debug' ? 'connection ended' : 'connection refused';
+    log[hasLeft ? 'debug' : (level ?? 'info')]({ reason, address, ...fields }, message);
   };
 }
 

@@ -8,6 +8,7 @@ import { certificateFields, type ReportRefusal } from './refusal-report.ts';
 import { verdict } from './verdict.ts';
 
 const SWEEP_MS = 1_000;
+const STRANGER_SEND_MS = 5_000;
 /** Time passes without a change of the configuration: CRLs and CAs end, host names in `allow` move. */
 const JUDGE_AGAIN_MS = 30_000;
 /** How long the whole of an h2 request may take to come; on HTTP/1.1 the parser sees to it. */
@@ -88,7 +89,9 @@ export class Registry {
       if (action !== 'keep' && 'reason' in why) {
         this.#act(connection, action, why.reason, drainTimeoutMs);
       } else {
-        this.#cutStalled(connection, now.monotonic, limits.sendTimeoutMs);
+        // A refusal is short: who does not read it within this does not want it.
+        const patience = connection.authenticated ? limits.sendTimeoutMs : STRANGER_SEND_MS;
+        this.#cutStalled(connection, now.monotonic, Math.min(patience, limits.sendTimeoutMs));
         cutSlowBodies(connection, now.monotonic);
       }
     }

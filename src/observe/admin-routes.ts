@@ -1,7 +1,6 @@
 /** What the admin listener answers, by path and method. A closed table; who may ask was judged before (admin-guard.ts). */
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../lib/clock.ts';
-import { quoteForeign } from '../lib/foreign-text.ts';
 import { renderExposition } from './exposition.ts';
 import type { GateMetrics } from './metrics.ts';
 import type { ActiveLockout, Log } from './ports.ts';
@@ -80,7 +79,7 @@ export function createAdminRoutes(ports: AdminPorts, current: () => Config): Adm
       return textReply(400, 'expected ?address= with an IP address, as GET /api/lockouts lists it');
     }
     const cleared = ports.clearLockout(address);
-    log.info({ address: quoteForeign(address), cleared }, 'lockouts cleared');
+    log.info({ address, cleared }, 'lockouts cleared');
     return jsonReply(200, { cleared });
   };
 

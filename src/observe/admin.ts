@@ -5,7 +5,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Config } from '../config/config.ts';
-import { quoteForeign } from '../lib/foreign-text.ts';
+import { escapeForeign } from '../lib/foreign-text.ts';
 import { isLocalConnection, judgeAdminQuestion } from './admin-guard.ts';
 import { createAdminRoutes, textReply, type AdminPorts, type AdminReply } from './admin-routes.ts';
 import { openAdminSocket, type ReleaseSocket } from './admin-socket.ts';
@@ -104,7 +104,7 @@ export function createAdmin({ config: first, ...ports }: AdminOptions): Admin {
         send(response, reply, hasBody(request));
       },
       (error: unknown) => {
-        log.error({ err: error, path: quoteForeign(request.url ?? '') }, 'admin request failed');
+        log.error({ err: error, path: escapeForeign(request.url ?? '') }, 'admin request failed');
         send(response, textReply(500, 'internal error; the log has the details'), true);
       },
     );
@@ -209,10 +209,10 @@ function refusalNotes({ log, clock }: Pick<AdminPorts, 'log' | 'clock'>) {
     log.warn(
       {
         address: request.socket.remoteAddress,
-        host: quoteForeign(request.headers.host ?? ''),
-        origin: quoteForeign(request.headers.origin ?? ''),
+        host: escapeForeign(request.headers.host ?? ''),
+        origin: escapeForeign(request.headers.origin ?? ''),
         method,
-        path: quoteForeign(path),
+        path: escapeForeign(path),
         status,
         untold,
       },

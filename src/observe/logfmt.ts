@@ -1,19 +1,26 @@
 /** A line of JSON as logfmt (`key=value key="quoted value"`). Pure; one line in is one line out, whatever the values say. */
 import { escapeNonPrintable } from '../lib/foreign-text.ts';
 
-/** What needs no quotes: no space, no `=`, no quote, no control character, nothing outside printable ASCII. */
+/** What needs no quotes: no space, `=`, quote or backslash, nothing outside printable ASCII, and not nothing. */
 const BARE = /^[!#-<>-[\]-~]+$/;
 
 function formatKey(key: string): string {
   return key.replace(/[^A-Za-z0-9_.-]/g, '_') || '_';
 }
 
+/** A list of texts becomes one text; other arrays stay JSON. */
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return value;
+  if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return value.join(', ');
+  return JSON.stringify(value);
+}
+
 function formatValue(value: unknown): string {
-  const text = typeof value === 'string' ? value : JSON.stringify(value);
+  const text = textOf(value);
   return BARE.test(text) ? text : escapeNonPrintable(JSON.stringify(text));
 }
 
-/** Nested objects become `outer.inner=value`; arrays stay JSON. */
+/** Nested objects become `outer.inner=value`. */
 function formatPairs(fields: object, prefix = ''): string[] {
   return Object.entries(fields).flatMap(([key, value]: [string, unknown]) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -125,6 +125,8 @@ export function createMetrics({ clock, version, nodeVersion }: MetricsOptions): 
       connections.dec();
     },
     upstreamUp: (upstream, up) => {
+      // Told with every answer of an upstream.
+      if (states.get(upstream) === up) return;
       upstreams.tell(upstream, () => {
         upstreamUp.set({ upstream }, up ? 1 : 0);
         states.set(upstream, up);

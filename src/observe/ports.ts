@@ -2,7 +2,7 @@
 import type { ConfigSource } from '../config/config.ts';
 import type { DenyReason } from '../request/deny-reasons.ts';
 
-/** A logger in pino's manner; what a stranger typed goes through `quoteForeign` first (lib/foreign-text.ts). */
+/** A logger in pino's manner; what a stranger typed goes through `escapeForeign` first (lib/foreign-text.ts). */
 export interface Log {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -45,7 +45,7 @@ export interface Metrics {
 export interface ActiveLockout {
   /** An address, or the /64 of an IPv6 address. */
   readonly address: string;
-  /** A configured user, quoted, or `unknown user`; null: every user of the address. */
+  /** A configured user, escaped and cut, or `unknown user`; null: every user of the address. */
   readonly user: string | null;
   /** Milliseconds since the epoch. */
   readonly untilMs: number;

@@ -40,7 +40,7 @@ export function watchUpstreams({ clock, log, metrics, probe, ...ports }: Upstrea
     states.set(name, up);
     metrics.upstreamUp(name, up);
     if (before === up) return;
-    if (!up) log.warn({ upstream: name, cause: fault }, 'upstream is down');
+    if (!up) log.warn({ upstream: name, detail: fault }, 'upstream is down');
     else if (before === false) log.info({ upstream: name }, 'upstream is up');
   };
 

@@ -50,12 +50,13 @@ function passagePlugin(config: Config, { clock, log, metrics }: Services) {
       // Fastify wants the property's shape to exist before the first request; the value is per request.
       app.decorateRequest('passage', null as unknown as Passage);
       app.addHook('onRequest', (request, reply, next) => {
-        const { connection, target, expectsContinue } = arrivalOf(request.raw);
+        const { connection, target, fault, expectsContinue } = arrivalOf(request.raw);
         const passage: Omit<Passage, 'answer'> & { answer?: Passage['answer'] } = {
           id: randomBytes(8).toString('hex'),
           config,
           connection,
           target,
+          ...(fault?.asked === undefined ? {} : { asked: fault.asked }),
           startedAt: clock.monotonic(),
           expectsContinue,
           address: connection.facts.peer,

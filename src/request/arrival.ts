@@ -17,8 +17,18 @@ export interface Arrival {
 
 export interface ArrivalFault {
   readonly reason: DenyReason;
-  /** For the log. */
+  /** For the log; what the client wrote is escaped. */
   readonly detail: string;
+  /** What was asked for, as far as it is known. The listener adds it to every fault. */
+  readonly asked?: AskedFor;
+}
+
+/** A request line that is only written down: nobody may act on it. */
+export interface AskedFor {
+  /** As it came, escaped. */
+  readonly method: string;
+  /** null when the target is not in normal form; the fault's detail has it then. */
+  readonly path: string | null;
 }
 
 const ARRIVAL = Symbol('promgate.arrival');

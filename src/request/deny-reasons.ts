@@ -10,6 +10,8 @@ export interface DenyReasonRow {
   readonly public: string;
   /** For docs/errors.md: what happened and what the operator can do. */
   readonly meaning: string;
+  /** The level of the line of a connection that ends for it, where it is no refusal but an ordinary end; else `info`. */
+  readonly level?: 'debug';
 }
 
 const CERTIFICATE_PUBLIC = 'client certificate required';
@@ -34,7 +36,8 @@ export const DENY_REASONS = {
   tls_handshake_failed: {
     status: null,
     public: '',
-    meaning: 'The TLS handshake failed: plain HTTP, an old TLS version, no common cipher, or a port scan.',
+    meaning:
+      "The TLS handshake failed: plain HTTP, an old TLS version, no common cipher, or a port scan. An alert from the client (`…ALERT_BAD_CERTIFICATE`, `…ALERT_UNKNOWN_CA`) means that the client does not trust the gate's certificate: give it the CA and check the name. A client that resets the connection (`ECONNRESET`) is logged at debug.",
   },
   tls_handshake_timeout: {
     status: null,
@@ -56,10 +59,16 @@ export const DENY_REASONS = {
     public: '',
     meaning: 'More than 4 unanswered requests on one HTTP/1.1 connection.',
   },
+  unauthenticated_flood: {
+    status: null,
+    public: '',
+    meaning: 'More than 200 requests in 10 s on a connection on which nobody has authenticated.',
+  },
   idle_timeout: {
     status: null,
     public: '',
     meaning: 'No request within the idle time-out (10 s before the connection has authenticated, 330 s after).',
+    level: 'debug',
   },
   send_timeout: {
     status: null,
@@ -70,6 +79,7 @@ export const DENY_REASONS = {
     status: null,
     public: '',
     meaning: 'The connection reached `max_connection_age` or the end of its client certificate.',
+    level: 'debug',
   },
   // accept: requests
   header_timeout: { status: 408, public: 'request timeout', meaning: 'The request headers or body came too slowly.' },
@@ -97,7 +107,12 @@ export const DENY_REASONS = {
     meaning: 'A trusted proxy sent an X-Forwarded-For with a token that is not an address.',
   },
   rate_limited: { status: 429, public: 'too many requests', meaning: '`rate_limit` is exhausted.' },
-  draining: { status: 503, public: 'shutting down', meaning: 'The gate is shutting down, or the connection must go.' },
+  draining: {
+    status: 503,
+    public: 'shutting down',
+    meaning: 'The gate is shutting down, or the connection must go.',
+    level: 'debug',
+  },
   // authenticate
   credentials_missing: { status: 401, public: 'authentication required', meaning: 'No credentials were sent.' },
   credentials_malformed: {

@@ -2,6 +2,7 @@
 import type {} from 'fastify';
 import type { Config, Upstream } from '../config/config.ts';
 import type { Answer } from './answer.ts';
+import type { AskedFor } from './arrival.ts';
 import type { Connection } from './connection.ts';
 import type { EndpointClass } from './endpoints.ts';
 import type { Identity } from './identity.ts';
@@ -13,6 +14,8 @@ export interface Passage {
   readonly config: Config;
   readonly connection: Connection;
   readonly target: Target;
+  /** For the log, in the place of the target, when the listener found a fault. */
+  readonly asked?: AskedFor;
   readonly answer: Answer;
   /** Monotonic milliseconds at which the request was seen. */
   readonly startedAt: number;

@@ -1,7 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { JOBS_BEGIN, JOBS_END } from '../../src/cli/init/next-steps.ts';
+import { firstConfiguration, readFacts } from '../../src/cli/init/configuration.ts';
+import { layoutOf } from '../../src/cli/init/layout.ts';
+import { JOBS_BEGIN, JOBS_END, nextSteps } from '../../src/cli/init/next-steps.ts';
 import { findProgram } from '../support/programs.ts';
 import { runProcess } from '../support/processes.ts';
 import { createInitFixture } from './init-fixture.ts';
@@ -142,4 +144,24 @@ it('the target is a name that the certificate has', async () => {
 it('a gate on a unix socket has nothing to print', async () => {
   writeFileSync(fixture.path('promgate.yml'), 'listen_addresses: ["unix:/run/promgate.sock"]\n');
   expect((await fixture.init()).terminal.stdout).toEqual([]);
+});
+
+it('names the command only for a configuration that is not in this folder', async () => {
+  const run = await fixture.init();
+  expect(run.terminal.stdout.join('\n')).toContain(
+    `Once it serves (promgate run --config.file=${fixture.path('promgate.yml')}), ask it:`,
+  );
+  const facts = readFacts(firstConfiguration(false), '.');
+  if (facts === null) throw new Error('the first configuration is no map');
+  const here = nextSteps({
+    layout: layoutOf('.'),
+    facts,
+    hostName: 'site-a',
+    addresses: [],
+    ownNames: null,
+    hasClientCertificate: false,
+    hasPassword: true,
+    hasPasswordFile: false,
+  });
+  expect(here?.split('\n')[0]).toBe('Once it serves, ask it:');
 });

@@ -112,6 +112,34 @@ describe('a first run', () => {
     expect(second.terminal.all()).toContain(`promgate passwd ${fixture.path('.htpasswd')} add prometheus`);
   });
 
+  it('says that no Prometheus answers, and only then', async () => {
+    const message =
+      'promgate: no Prometheus answers at http://127.0.0.1:9090: the gate serves its own metrics until you ';
+    expect((await fixture.init()).terminal.all()).toContain(
+      `${message}name an upstream in ${fixture.path('promgate.yml')}`,
+    );
+    expect((await fixture.init()).terminal.all()).not.toContain(message);
+    rmSync(fixture.path('promgate.yml'));
+    fixture.machine.hasPrometheus = true;
+    expect((await fixture.init()).terminal.all()).not.toContain(message);
+  });
+
+  it('wants the file with the first password deleted when it is copied, and when it is valid no longer', async () => {
+    const path = fixture.path('initial-password');
+    const copied = `is in ${path}, which only its owner can read: delete it when you have copied it`;
+    expect((await fixture.init()).terminal.all()).toContain(copied);
+    expect((await fixture.init()).terminal.all()).toContain(copied);
+    writeFileSync(path, 'of-another-day\n');
+    const stale = await fixture.init();
+    expect(stale.terminal.all()).toContain(`the password in ${path} is valid no longer: delete the file`);
+    expect(stale.terminal.all()).toContain(`promgate passwd ${fixture.path('.htpasswd')} add prometheus`);
+    expect(stale.terminal.stdout.join('\n')).not.toContain(path);
+    rmSync(path);
+    const without = await fixture.init();
+    expect(without.terminal.all()).not.toContain(path);
+    expect(existsSync(path)).toBe(false);
+  });
+
   it('two hosts have different passwords and keys', async () => {
     const other = createInitFixture();
     try {

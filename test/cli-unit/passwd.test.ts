@@ -104,6 +104,22 @@ it('keeps the old password valid when it is asked to', async () => {
   expect(await run({ action: 'verify', user: 'bob' }, 'other')).toBe(0);
 });
 
+it('ends a rotation with the new password alone, and says how many old ones went', async () => {
+  await run({ action: 'add' }, 'old');
+  await run({ action: 'add', keepOld: true }, 'new');
+  await run({ action: 'add' }, 'new');
+  expect(terminal.stdout.at(-1)).toBe(`${file}: 1 old password removed; "alice" has 1 valid password now`);
+  expect(await run({ action: 'verify' }, 'new')).toBe(0);
+  expect(await run({ action: 'verify' }, 'old')).toBe(1);
+});
+
+it('says that a rotation ended with another password than the one it began with', async () => {
+  await run({ action: 'add' }, 'old');
+  await run({ action: 'add', keepOld: true }, 'new');
+  await run({ action: 'add' }, 'mew');
+  expect(terminal.stdout.at(-1)).toBe(`${file}: changed the password of "alice"; 2 old passwords removed`);
+});
+
 it('takes the cost that is given, from 10 to 16', async () => {
   await run({ action: 'add', cost: 11 }, 'secret');
   expect(text()).toContain('$2y$11$');

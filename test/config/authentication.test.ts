@@ -41,7 +41,6 @@ function problemsOf(written: Written): string[] {
     pairs: null,
     nodeMajor: 24,
     ownAddresses: new Set<string>(),
-    usersMayBeGone: false,
   };
   return authenticationRule(input).map(
     ({ severity, path, at }) => `${severity} ${(path ?? []).join('.')} ${at ?? 'value'}`,

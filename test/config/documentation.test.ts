@@ -1,11 +1,12 @@
 /** docs/configuration.md and the schema have the same keys and the same defaults, and the example of the page loads. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { renderProblems } from '../../src/config/explain.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { schemaKeys } from '../../src/config/schema-keys.ts';
-import { createConfigFixture, htpasswdLine } from './config-fixture.ts';
+import { createInitFixture } from '../cli-unit/init-fixture.ts';
+import { htpasswdLine } from './config-fixture.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/configuration.md'), 'utf8');
 
@@ -58,15 +59,13 @@ describe('docs/configuration.md', () => {
     }
   });
 
-  it('has an example that loads without a word', async () => {
-    const fixture = createConfigFixture();
+  it('has an example that loads without a word where init has run and the user was added', async () => {
+    const fixture = createInitFixture();
     try {
-      mkdirSync(fixture.path('certs'));
-      for (const name of ['server.crt', 'server.key', 'client-ca.crt', 'client-ca.crl']) {
-        fixture.write(`certs/${name}`, fixture.read(name));
-      }
-      fixture.write('.htpasswd', `${htpasswdLine('prom', 'x')}\n${htpasswdLine('grafana', 'y')}\n`);
-      const file = fixture.write('promgate.yml', block('## An example', 'yaml'));
+      await fixture.init();
+      appendFileSync(fixture.path('.htpasswd'), `${htpasswdLine('grafana', 'y')}\n`);
+      const file = fixture.path('promgate.yml');
+      writeFileSync(file, block('## An example', 'yaml'));
       const result = await loadConfig(file, { generation: 1 });
       expect(renderProblems(result.problems, 'promgate.yml', result.text)).toBe('');
       expect(result.ok).toBe(true);

@@ -1,10 +1,13 @@
 /** loadConfig: defaults, files and their faults, what a Config is made of. */
 import { execFileSync } from 'node:child_process';
+import { resolve } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
 import { renderProblems } from '../../src/config/explain.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { LoadOptions } from '../../src/config/load.ts';
+import { createAuthority } from '../support/certificates.ts';
+import { createFakeClock } from '../support/fake-clock.ts';
 import { createConfigFixture, htpasswdLine } from './config-fixture.ts';
 import type { ConfigFixture } from './config-fixture.ts';
 
@@ -22,6 +25,7 @@ afterAll(() => {
   fixture.remove();
 });
 
+const DAY_MS = 86_400_000;
 const TLS = 'tls_server_config:\n  cert_file: server.crt\n  key_file: server.key\n';
 const MTLS = `${TLS}  client_ca_file: client-ca.crt\n  client_auth_type: RequireAndVerifyClientCert\n`;
 
@@ -138,6 +142,26 @@ describe('certificates', () => {
     expect(said).toContain('warning: the certificate expired at 2020-02-01T00:00:00Z');
   });
 
+  it.each([
+    ['a short one in its last third', 3, 1.01, null],
+    ['a short one in its last third', 3, 0.99, 'warning: the certificate ends in less than a day, at '],
+    ['a long one in its last 30 days', 365, 30.01, null],
+    ['a long one in its last 30 days', 365, 29.5, 'warning: the certificate ends in 29 days, at '],
+  ])('%s (of %d days, %d left) are a warning, once', async (_, life, left, expected) => {
+    const notAfter = new Date(Math.ceil(Date.now() / 1000) * 1000 + 10 * DAY_MS);
+    const notBefore = new Date(notAfter.getTime() - life * DAY_MS);
+    const authority = createAuthority();
+    const { cert, key } = authority.issue({ name: 'gate', notBefore, notAfter });
+    authority.remove();
+    fixture.write('server.crt', cert);
+    fixture.write('server.key', key);
+    const clock = createFakeClock(notAfter.getTime() - left * DAY_MS);
+    const { result, said } = await load(`${TLS}authenticate: none\n`, { clock });
+    expect(result.ok).toBe(true);
+    expect(said.split('warning:')).toHaveLength(expected === null ? 1 : 2);
+    expect(said).toContain(expected ?? '');
+  });
+
   it('of mixed key types are served from Node 24 on', async () => {
     const text = `authenticate: none\n${TLS}  additional_certificates: [{cert_file: rsa.crt, key_file: rsa.key}]\n`;
     expect((await load(text)).result.ok).toBe(false);
@@ -201,6 +225,17 @@ describe('client CA and CRL', () => {
     expect(said).toContain('has number 6, older than number 7 in force');
     fixture.write('client-ca.crl', fixture.clientCa.crl({ number: 7 }).pem);
     expect((await load(text, { previous })).result.ok).toBe(true);
+  });
+
+  it('a CA file of intermediates alone is a warning: nobody would get in', async () => {
+    const intermediate = fixture.clientCa.intermediate('Site CA');
+    fixture.write('client-ca.crt', intermediate.cert);
+    const { result, said } = await load(MTLS);
+    expect(result.ok).toBe(true);
+    expect(said).toContain('has no self-signed certificate: every client certificate will be refused');
+    expect(said).toContain('add that of "CN=Client CA"');
+    fixture.write('client-ca.crt', intermediate.cert + fixture.clientCa.cert);
+    expect((await load(MTLS)).said).toBe('');
   });
 
   it('the CA counts only where clients are verified', async () => {
@@ -276,7 +311,7 @@ describe('addresses', () => {
     expect(config.listen).toMatchObject([{ host: '127.0.0.1', port: 0 }]);
     const { result, said } = await load('', { listenAddresses: ['0.0.0.0:1', 'nonsense'] });
     expect(result.ok).toBe(false);
-    expect(said).toContain('"0.0.0.0:1" is open to the network');
+    expect(said).toContain('promgate.yml: error: --web.listen-address "0.0.0.0:1" is open to the network');
     expect(said).toContain('--web.listen-address "nonsense": no port');
   });
 
@@ -319,6 +354,44 @@ identities:
     expect(identities?.[1]?.allowFrom?.has('192.0.2.9')).toBe(true);
     expect([...(identities?.[1]?.paths?.classes ?? [])]).toEqual(['query']);
     expect(identities?.[1]?.paths?.patterns.map(({ text }) => text)).toEqual(['/metrics', '/api/*']);
+  });
+});
+
+describe('users and identities that miss each other', () => {
+  const text = `${TLS}htpasswd_file: htpasswd\nidentities: [{name: prom}]\n`;
+
+  it('are warnings: a user whom no identity claims', async () => {
+    const { result, said } = await load(text);
+    expect(result.ok).toBe(true);
+    expect(said).toContain('warning: the user "second" matches no identity and will always be refused (403)');
+    expect(said).not.toContain('"prom" matches');
+  });
+
+  it('are counted beyond the first five', async () => {
+    const hash = htpasswdLine('u', 'p').split(':')[1] ?? '';
+    fixture.write('htpasswd', ['prom', 'a', 'b', 'c', 'd', 'e', 'f', 'g'].map((user) => `${user}:${hash}\n`).join(''));
+    const { said } = await load(text);
+    expect(said.match(/warning: the user/g)).toHaveLength(5);
+    expect(said).toContain('warning: 2 more users match no identity');
+  });
+
+  it('are warnings: an identity whose user was removed', async () => {
+    fixture.write('htpasswd', `${htpasswdLine('prom', 'x')}\n`);
+    const { result, said } = await load(`${TLS}htpasswd_file: htpasswd\nidentities: [{name: prom}, {name: second}]\n`);
+    expect(result.ok).toBe(true);
+    expect(said).toContain('warning: the identity has no credentials, and there is no user "second"');
+  });
+});
+
+describe('the admin address', () => {
+  it('beyond loopback is a warning that says what answers there', async () => {
+    const text = 'authenticate: none\nadmin_address:';
+    expect((await load(`${text} "[::1]:9096"\n`)).said).toBe('');
+    const { result, said } = await load(`${text} 0.0.0.0:9096\n`);
+    expect(result.ok).toBe(true);
+    expect(said).toContain(
+      'warning: admin_address "0.0.0.0:9096" is open to the network: GET /metrics, /-/healthy and',
+    );
   });
 });
 
@@ -409,8 +482,13 @@ describe('files', () => {
   });
 
   it('a configuration that does not exist is a problem, not an exception', async () => {
-    const result = await loadConfig(fixture.path('nowhere.yml'), { generation: 1 });
+    const result = await loadConfig('nowhere/promgate.yml', { generation: 1 });
     expect(result).toMatchObject({ ok: false, text: '' });
-    expect(renderProblems(result.problems, 'nowhere.yml', '')).toMatch(/^nowhere\.yml: error: .* does not exist\n/);
+    expect(renderProblems(result.problems, 'nowhere/promgate.yml', '')).toBe(
+      [
+        `nowhere/promgate.yml: error: "nowhere/promgate.yml" does not exist: looked for ${resolve('nowhere/promgate.yml')}`,
+        '   hint: `promgate init` writes one, and relative names are relative to the working directory',
+      ].join('\n'),
+    );
   });
 });

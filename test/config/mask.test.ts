@@ -61,6 +61,13 @@ describe('explain', () => {
     expect(source.slice(caret.indexOf('^'), caret.lastIndexOf('^') + 1)).toBe('10.1.0.0/8');
   });
 
+  it('says the same problem once', () => {
+    const { problems } = parseConfig('acess_log: true\n');
+    const twice = [...problems, ...parseConfig('acess_log: true\n').problems];
+    expect(twice).toHaveLength(2);
+    expect(renderProblems(twice, 'promgate.yml', 'acess_log: true\n').match(/unknown key/g)).toHaveLength(1);
+  });
+
   it('counts what nobody would read', () => {
     const output = said(`allow: [${'x!, '.repeat(1000)}]\n`);
     expect(output.split('\n').at(-1)).toBe('promgate.yml: error: and 800 more problems');

@@ -117,7 +117,25 @@ describe('a reload', () => {
     expect(running.current().generation).toBe(1);
     expect(reported.get('config')).toBe(false);
     expect(reported.get('htpasswd')).toBe(true);
-    expect(logged.join()).toContain('reload failed, the last good state stays');
+    expect(logged).toContain('error reload failed, the last good state stays {"trigger":"a test","failed":["config"]}');
+    expect(logged.filter((line) => line.includes('reload problem'))).toEqual([
+      `error reload problem ${JSON.stringify({
+        place: `${fixture.path('promgate.yml')}:9:1`,
+        error: 'unknown key "acess_log"',
+        hint: 'did you mean "access_log"?',
+      })}`,
+    ]);
+  });
+
+  it('with many problems writes twenty of them, one line each, and how many more there are', async () => {
+    const running = await start();
+    const wrong = Array.from({ length: 25 }, (_, at) => `wrong_${at}: true\n`).join('');
+    fixture.write('promgate.yml', YAML + wrong);
+    await running.reload('a test');
+    const problems = logged.filter((line) => line.startsWith('error reload problem'));
+    expect(problems).toHaveLength(20);
+    for (const line of problems) expect(line).not.toMatch(/\\n| \| /);
+    expect(logged.at(-1)).toBe('warn more reload problems {"more":5}');
   });
 
   it('of a YAML whose files are bad changes nothing of it', async () => {
@@ -157,6 +175,31 @@ describe('a reload', () => {
     expect([reported.get('certificate'), reported.get('htpasswd')]).toEqual([true, false]);
   });
 
+  it('names the groups that it has applied, also beside one that failed', async () => {
+    const running = await start();
+    fixture.write('client-ca.crl', fixture.clientCa.crl({ number: 99 }).pem);
+    await running.reload('a test');
+    expect(logged.at(-1)).toMatch(/^info configuration reloaded \{.*"applied":"client_ca"\}$/);
+    fixture.write('promgate.yml', `${YAML}access_log: true\n`);
+    fixture.write('htpasswd', `${htpasswdLine('third', 'x')}\n`);
+    await running.reload('a test');
+    expect(logged.at(-1)).toContain('"applied":"config,htpasswd"');
+    fixture.write('htpasswd', 'prom:hunter2\n');
+    fixture.write('client-ca.crl', fixture.clientCa.crl({ number: 100 }).pem);
+    logged = [];
+    await running.reload('a test');
+    expect(logged[0]).toMatch(/^info configuration reloaded \{.*"applied":"client_ca"\}$/);
+    expect(logged[1]).toMatch(/^error reload failed/);
+  });
+
+  it('names what was applied before the last look', async () => {
+    const running = await start();
+    copy('other.crt', 'server.crt');
+    fixture.write('htpasswd', `${htpasswdLine('second', 'x')}\n`);
+    await settled(running.reload('a test'));
+    expect(logged[0]).toContain('"applied":"htpasswd"');
+  });
+
   it('removes a user although an identity names it', async () => {
     const running = await start(`${YAML}identities: [{name: prom}, {name: second}]\n`);
     fixture.write('htpasswd', `${htpasswdLine('second', 'x')}\n`);
@@ -186,6 +229,18 @@ describe('a reload', () => {
     expect((await running.reload('a test')).restartNeeded).toEqual([]);
   });
 
+  it('of a YAML in force that would not start any more fails, and applies every group all the same', async () => {
+    const options = { listenAddresses: ['127.0.0.1:0'] };
+    const running = await start(YAML, { options });
+    options.listenAddresses = ['nonsense'];
+    fixture.write('htpasswd', `${htpasswdLine('third', 'x')}\n`);
+    const result = await settled(running.reload('a test'));
+    expect(result.ok).toBe(false);
+    expect(result.problems).toContain('promgate.yml: error: --web.listen-address "nonsense": no port');
+    expect([...running.current().users.keys()]).toEqual(['third']);
+    expect([reported.get('config'), reported.get('htpasswd')]).toEqual([false, true]);
+  });
+
   it('that cannot be put to work keeps the old Config', async () => {
     const running = await start(YAML, {
       apply: () => Promise.reject(new Error('no room')),
@@ -209,6 +264,7 @@ describe('a pair that does not match', () => {
     clearTimeout(arrival);
     expect(running.current().tls?.certificates[0]?.names).toEqual(['other.example.com']);
     expect(applied).toHaveLength(1);
+    expect(logged.join()).toContain('"applied":"certificate"');
   });
 
   it('counts as failed after five seconds, and has kept no other group waiting', async () => {

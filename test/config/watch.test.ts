@@ -2,6 +2,7 @@
 import {
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -18,6 +19,7 @@ import type { FileWatch } from '../../src/config/watch.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
+import type { FakeClock } from '../support/fake-clock.ts';
 import { poll } from '../support/poll.ts';
 
 let directory: string;
@@ -43,6 +45,13 @@ async function watched(names: readonly string[], clock: Clock = systemClock): Pr
   );
   watching = watchFiles(files, { clock, onChange: (paths) => changed.push(...paths) });
 }
+
+/** Looks are far apart on a clock that stands still: each try moves it by one. */
+const seenOn = (clock: FakeClock, name: string) =>
+  poll(`a change of ${name}`, () => {
+    clock.advance(5000);
+    return changed.includes(at(name));
+  });
 
 const seen = (name: string) => poll(`a change of ${name}`, () => changed.includes(at(name)), { deadlineMs: 4000 });
 
@@ -110,8 +119,7 @@ describe('watchFiles', () => {
       clock,
       onChange: (paths) => changed.push(...paths),
     });
-    clock.advance(5000);
-    await seen('a');
+    await seenOn(clock, 'a');
   });
 
   it('compares every five seconds, so that a change that raised no event is seen', async () => {
@@ -124,8 +132,7 @@ describe('watchFiles', () => {
     writeFileSync(at('target'), 'two');
     clock.advance(4999);
     expect(changed).toEqual([]);
-    clock.advance(1);
-    await seen('watched/link');
+    await seenOn(clock, 'watched/link');
   });
 
   it('takes over new files and forgets old ones', async () => {
@@ -139,12 +146,30 @@ describe('watchFiles', () => {
     expect(changed).toEqual([at('b')]);
   });
 
+  it('takes YAML for whole only when it has not changed for a second, also when it was replaced', async () => {
+    writeFileSync(at('a'), 'one');
+    const { digest } = await readRegularFile(at('a'));
+    watching = watchFiles([{ path: at('a'), digest, source: 'config' }], {
+      clock: systemClock,
+      onChange: () => changed.push(readFileSync(at('a'), 'utf8')),
+    });
+    const writing = performance.now() + 1500;
+    for (let part = 0; performance.now() < writing; part++) {
+      writeFileSync(at('a.new'), `part ${part}`);
+      renameSync(at('a.new'), at('a'));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    expect(changed).toEqual([]);
+    writeFileSync(at('a'), 'whole');
+    await poll('the whole', () => changed.length > 0);
+    expect(changed).toEqual(['whole']);
+  });
+
   it('survives a directory that is not there', async () => {
     const clock = createFakeClock();
     await watched(['nowhere/a'], clock);
     mkdirSync(at('nowhere'));
     writeFileSync(at('nowhere/a'), 'one');
-    clock.advance(5000);
-    await seen('nowhere/a');
+    await seenOn(clock, 'nowhere/a');
   });
 });

@@ -2,11 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 
-const UNIT = readFileSync(new URL('../../deploy/promgate.service', import.meta.url), 'utf8');
+const read = (name: string): string => readFileSync(new URL(`../../deploy/${name}`, import.meta.url), 'utf8');
+const UNIT = read('promgate.service');
 
 /** Every value of a setting that is not commented out. */
-function setting(name: string): string[] {
-  return [...UNIT.matchAll(new RegExp(`^${name}=(.*)$`, 'gm'))].map(([, value = '']) => value);
+function setting(name: string, unit = UNIT): string[] {
+  return [...unit.matchAll(new RegExp(`^${name}=(.*)$`, 'gm'))].map(([, value = '']) => value);
 }
 
 describe('the unit', () => {
@@ -39,5 +40,23 @@ describe('the unit', () => {
     expect(setting('MemoryDenyWriteExecute')).toEqual([]);
     expect(setting('ProcSubset')).toEqual([]);
     expect(setting('RestrictAddressFamilies')[0]?.split(' ')).toEqual(['AF_INET', 'AF_INET6', 'AF_UNIX', 'AF_NETLINK']);
+  });
+});
+
+describe('the renewal', () => {
+  const renewal = read('promgate-renew.service');
+
+  it('runs init of the same program in the folder of the configuration, which nothing else may be written beside', () => {
+    const [serve = ''] = setting('ExecStart');
+    const start = serve.replace(/ run --config\.file=(.*)\/promgate\.yml$/, ' init $1');
+    expect(setting('ExecStart', renewal)).toEqual([start]);
+    expect(setting('ProtectSystem', renewal)).toEqual(['strict']);
+    expect(setting('ReadWritePaths', renewal)).toEqual(setting('WorkingDirectory'));
+  });
+
+  it('is done by the user of the gate, without a capability, and well before the last of the 30 days', () => {
+    expect(setting('User', renewal)).toEqual(setting('User'));
+    expect(setting('CapabilityBoundingSet', renewal)).toEqual(['']);
+    expect(setting('OnCalendar', read('promgate-renew.timer'))).toEqual(['weekly']);
   });
 });

@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { curl } from '../support/curl.ts';
 import { freePort } from '../support/free-port.ts';
 import { poll } from '../support/poll.ts';
-import { startProcess } from '../support/processes.ts';
+import { runProcess, startProcess } from '../support/processes.ts';
 import type { RunningProcess } from '../support/processes.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -90,6 +90,11 @@ it('serves with what it wrote itself, takes its own password and certificate, an
   for (const file of ['certs/ca.key', 'certs/server.key', 'certs/prometheus.key', 'initial-password']) {
     expect(statSync(join(checkout, file)).mode & 0o077, file).toBe(0);
   }
+
+  // As the README has it for a checkout; npm must not ask a registry for a program of that name.
+  const environment = { PATH, npm_config_offline: 'true', npm_config_cache: join(checkout, '.npm-cache') };
+  const healthy = await runProcess('npx', ['promgate', 'healthcheck'], { cwd: checkout, environment });
+  expect(healthy).toMatchObject({ code: 0, stdout: 'promgate is ready\n' });
 
   npm.signal('SIGTERM');
   expect(await npm.exited).toEqual({ code: 0, signal: null });

@@ -32,6 +32,7 @@ const PROVOKED_IN: Partial<Record<DenyReason, string>> = {
   http2_no_preface: 'test/security/http2-floods.test.ts',
   http2_flood: 'test/security/http2-floods.test.ts',
   pipeline_exceeded: 'test/security/connection-limits.test.ts',
+  unauthenticated_flood: 'test/security/connection-limits.test.ts',
   idle_timeout: 'test/security/connection-limits.test.ts',
   send_timeout: 'test/security/connection-limits.test.ts',
   connection_expired: 'test/listen/verdict.test.ts',
@@ -171,6 +172,27 @@ upstreams: [{url: "${prometheus.url}"}]
   ];
   it.each(OVER_HTTP)('by %s has its status, line, counter and headers', async (reason, provoke) => {
     await expectRefusal(main, reason, provoke);
+  });
+
+  it('names the path where it is in normal form, the target in the detail where not, and neither in quotes', async () => {
+    const lineOf = async (answer: CurlResult): Promise<string> => {
+      const id = `id=${answer.headers['x-request-id'] ?? ''} `;
+      await poll('the line in the log', () => main.gate.logs().includes(id));
+      return (
+        main.gate
+          .logs()
+          .split('\n')
+          .find((line) => line.includes(id)) ?? ''
+      );
+    };
+    const framing = await lineOf(await main.ask('/federate?x=1', '-X', 'GET', '--data', 'a=b'));
+    expect(framing).toContain(' method=GET path=/federate status=400 reason=bad_framing detail="a body on GET"');
+    const target = await lineOf(await main.ask('//api/v1/query?query=up', '--path-as-is'));
+    expect(target).toContain(' method=GET status=400 reason=bad_target detail="empty segment in //api/v1/query"');
+    expect(target).not.toContain('path=');
+    await main.askAsStranger('/metrics', '--interface', '127.0.0.21', '-u', `${USER}:wrong`);
+    await poll('the login', () => main.gate.logs().includes(`address=127.0.0.21 reason=credentials_wrong`));
+    expect(main.gate.logs()).toMatch(new RegExp(`msg="login failed" address=127.0.0.21 .* user=${USER}\n`));
   });
 
   it('by upstream_busy has its status, line, counter and headers', async () => {

@@ -170,6 +170,51 @@ describe('requests', () => {
     expect(rig.requests[0]?.url).toBe('/');
   });
 
+  const headOf = (line: string, more = 'Host: gate\r\n') => `${line} HTTP/1.1\r\n${more}\r\n`;
+  test.each([
+    ['two slashes', headOf('GET //api/v1/query?query=up'), 'empty segment in //api/v1/query', 'GET', null],
+    [
+      'absolute form with a password, beyond the cut',
+      headOf(`GET http://prom:${'secret'.repeat(20)}@gate/metrics`),
+      'not in origin form in http://[redacted]@gate/metrics',
+      'GET',
+      null,
+    ],
+    [
+      'a password behind two slashes',
+      headOf('GET //prom:secret@gate/metrics'),
+      'empty segment in //[redacted]@gate/metrics',
+      'GET',
+      null,
+    ],
+    [
+      'a quote and a backslash',
+      headOf('GET /a"\\'),
+      'character that does not belong in a path in /a"\\\\',
+      'GET',
+      null,
+    ],
+    ['a long one', headOf(`GET //${'a'.repeat(9000)}`), `empty segment in //${'a'.repeat(62)}…`, 'GET', null],
+    ['a query alone', headOf('GET /metrics?a=#'), 'character that does not belong in a query', 'GET', '/metrics'],
+    ['TRACE', headOf('TRACE /metrics'), 'TRACE is never proxied', 'TRACE', '/metrics'],
+    ['no Host', headOf('POST /federate?x=1', ''), 'no Host', 'POST', '/federate'],
+    [
+      'a body on GET',
+      headOf('GET /federate', 'Host: gate\r\nContent-Length: 1\r\n'),
+      'a body on GET',
+      'GET',
+      '/federate',
+    ],
+    ['no Host and two slashes', headOf('GET //a', ''), 'empty segment in //a', 'GET', null],
+  ])('a fault tells what was asked for: %s', async (_name, text, detail, method, path) => {
+    const rig = await start(configOf());
+    const client = await dialTcp(rig.port);
+    client.socket.write(text);
+    await poll('the request', () => rig.arrivals.length === 1);
+    client.socket.destroy();
+    expect(rig.arrivals[0]?.fault).toMatchObject({ detail, asked: { method, path } });
+  });
+
   test('an answer that was never begun is still closed when its client leaves, pipelined ones too', async () => {
     const rig = await start(configOf());
     let closed = 0;

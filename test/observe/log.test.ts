@@ -87,7 +87,13 @@ describe('logfmt', () => {
     ]);
   });
 
-  it('flattens maps and keeps lists as JSON', () => {
+  it('writes a list of texts as one text', () => {
+    const { log, written } = make('logfmt');
+    log.error({ failed: ['config', 'users'], one: ['config'], none: [], nasty: ['a" b=c', 'd'] }, 'm');
+    expect(written[0]).toContain(' msg=m failed="config, users" one=config none="" nasty="a\\" b=c, d"\n');
+  });
+
+  it('flattens maps and keeps other lists as JSON', () => {
     expect(toLogfmt('{"time":"t","level":"info","msg":"m","err":{"code":"E","in":{"x":1}},"list":[1,"b c"]}')).toBe(
       'time=t level=info msg=m err.code=E err.in.x=1 list="[1,\\"b c\\"]"',
     );

@@ -64,6 +64,7 @@ describe('the exposition', () => {
           pem: '',
           issuer: 'CN=CA',
           issuerKey: '',
+          authorityKey: '',
           number: 1n,
           thisUpdate: 0,
           nextUpdate: START,
@@ -178,7 +179,7 @@ describe('describe', () => {
   it('shows the end of each certificate, CA and revocation list in seconds', async () => {
     const metrics = make();
     authority = createAuthority('Client CA');
-    const crl = { pem: '', issuerKey: '', number: 1n, thisUpdate: 0, revoked: new Set<string>() };
+    const crl = { pem: '', issuerKey: '', authorityKey: '', number: 1n, thisUpdate: 0, revoked: new Set<string>() };
     metrics.describe(
       configOf({
         tls: tlsOf({

@@ -174,7 +174,7 @@ describe('the watch', () => {
       clock.advance(1);
     }
     expect(told.map(([, up]) => up)).toEqual([true, true, false, false, true]);
-    expect(log.lines.map(({ level, message, fields }) => [level, message, fields['cause']])).toEqual([
+    expect(log.lines.map(({ level, message, fields }) => [level, message, fields['detail']])).toEqual([
       ['warn', 'upstream is down', 'ECONNREFUSED'],
       ['info', 'upstream is up', undefined],
     ]);
@@ -204,7 +204,7 @@ describe('the watch', () => {
   it('takes an upstream whose probe breaks as down', async () => {
     const { told, log } = watch([upstreamOf()], () => Promise.reject(new Error('cannot resolve x')));
     await expect.poll(() => told).toEqual([['http://127.0.0.1:9090', false]]);
-    expect(log.lines[0]?.fields['cause']).toBe('cannot resolve x');
+    expect(log.lines[0]?.fields['detail']).toBe('cannot resolve x');
   });
 
   it('takes the gate itself as up without asking', () => {

@@ -78,5 +78,5 @@ it.each([
 it('says so in the log once in ten seconds, not once a request', async () => {
   for (let at = 0; at < 20; at += 1) await fixture.ask('/metrics', { headers: { host: `evil-${at}.example` } });
   expect(fixture.log.lines).toHaveLength(1);
-  expect(fixture.log.lines[0]).toMatchObject({ level: 'warn', fields: { host: '"evil-0.example"', status: 421 } });
+  expect(fixture.log.lines[0]).toMatchObject({ level: 'warn', fields: { host: 'evil-0.example', status: 421 } });
 });

@@ -3,10 +3,14 @@
  * an expired CRL that hides a revocation; and a chain that was trusted at its handshake and is not any more. Each is
  * refused, with the reason that the operator needs, as the real OpenSSL reports it.
  */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { judgeCertificate } from '../../src/request/authenticate/client-certificate.ts';
 import { createAuthority, type Authority, type Issued } from '../support/certificates.ts';
 import { handshake, trustOf } from '../request/authenticate/handshake.ts';
+
+type Shown = Pick<Issued, 'cert' | 'key'>;
 
 const DAY_MS = 24 * 3_600_000;
 const inDays = (days: number) => new Date(Date.now() + days * DAY_MS);
@@ -33,7 +37,7 @@ afterAll(() => {
   for (const authority of [root, twin, stranger]) authority.remove();
 });
 
-async function reason(client: Issued | null, trust = trustOf([root.cert])) {
+async function reason(client: Shown | null, trust = trustOf([root.cert])) {
   return judgeCertificate(await handshake(server, trust, client), trust, Date.now());
 }
 
@@ -95,6 +99,32 @@ describe('revocation', () => {
       expect(judgeCertificate(live, expired, Date.now())).toBe('certificate_revoked');
     } finally {
       authority.remove();
+    }
+  });
+
+  test('a stranger cannot raise the alarm of a CRL that is missing or expired', async () => {
+    const authority = createAuthority('Listed CA');
+    const namesake = createAuthority('Listed CA');
+    try {
+      const missing = trustOf([authority.cert, root.cert], [root.crl().pem]);
+      const expired = trustOf(
+        [authority.cert],
+        [authority.crl({ thisUpdate: inDays(-3), nextUpdate: inDays(-1) }).pem],
+      );
+      const selfSigned = { cert: stranger.cert, key: readFileSync(join(stranger.directory, 'ca.key'), 'utf8') };
+      const strangers = [
+        selfSigned,
+        stranger.issue({ name: 'master', purpose: 'client' }),
+        stranger.intermediate('Listed CA').issue({ name: 'master', purpose: 'client' }),
+        namesake.issue({ name: 'master', purpose: 'client' }),
+      ];
+      for (const trust of [missing, expired]) {
+        for (const client of strangers) expect(await reason(client, trust)).toBe('certificate_unknown_ca');
+        expect(await reason(authority.issue({ name: 'master', purpose: 'client' }), trust)).toBe('crl_expired');
+      }
+    } finally {
+      authority.remove();
+      namesake.remove();
     }
   });
 

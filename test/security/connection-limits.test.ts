@@ -5,6 +5,7 @@ import type { Clock } from '../../src/lib/clock.ts';
 import { configOf, dialTcp, dialTls, GET, LIMITS, RAW_REFUSAL, startRig, tlsOf, type Rig } from '../listen/harness.ts';
 import { createAuthority, type Authority, type Issued } from '../support/certificates.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
+import { arrivalOf } from '../../src/request/arrival.ts';
 import { poll } from '../support/poll.ts';
 import type { Config } from '../../src/config/config.ts';
 
@@ -273,6 +274,30 @@ describe('slowness', () => {
     }
     // Once all of it is in the kernel's hands the connection rests, and may be idle by this clock.
     expect(rig.refused).not.toContain('send_timeout');
+  });
+});
+
+describe('a stranger who only collects refusals', () => {
+  test('is cut after 200 requests in 10 s, and who has authenticated is not', async () => {
+    for (const authenticated of [false, true]) {
+      const rig = await start(configOf());
+      rig.answers.handle = (request, response) => {
+        arrivalOf(request).connection.authenticated = authenticated;
+        response.end();
+      };
+      const client = await dialTcp(rig.port);
+      for (let asked = 1; asked <= 201; asked++) {
+        client.socket.write(GET);
+        await poll(
+          'an answer',
+          () => client.received().split('HTTP/1.1 200').length > asked || client.socket.destroyed,
+        );
+      }
+      await poll('all', () => rig.requests.length >= 200);
+      expect(rig.requests).toHaveLength(authenticated ? 201 : 200);
+      expect(rig.refused).toEqual(authenticated ? [] : ['unauthenticated_flood']);
+      client.socket.destroy();
+    }
   });
 });
 

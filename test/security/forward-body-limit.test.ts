@@ -73,6 +73,9 @@ describe.each(PROTOCOLS)('a body above the limit over %s', (_name, flags, urlOf)
   });
 });
 
+/** More than is taken in before the upstream is asked. */
+const HALF = 'h'.repeat(100_000);
+
 describe('a body that the client cuts', () => {
   it('never looks complete to the upstream on HTTP/2', async () => {
     const { gate, bodies } = await behind({});
@@ -81,23 +84,24 @@ describe('a body that the client cuts', () => {
     // Without waitForTrailers Node's client ends the stream before it resets it.
     const stream = client.request(headers, { waitForTrailers: true });
     stream.on('error', () => undefined);
-    stream.write('half');
-    await poll('the first half', () => bodies[0]?.bytes === 4);
+    stream.write(HALF);
+    await poll('the first half', () => bodies[0]?.bytes === HALF.length);
     stream.close(8);
     await poll('the end of the request', () => gate.metrics.flying === 0);
     client.destroy();
     await poll('the end of the connection upstream', () => gate.pools.of(gate.upstream).pool.active === 0);
-    expect(bodies).toEqual([{ bytes: 4, complete: false }]);
+    expect(bodies).toEqual([{ bytes: HALF.length, complete: false }]);
   });
 
   it('never looks complete to the upstream on HTTP/1.1', async () => {
     const { gate, bodies } = await behind({});
     const socket = connect(gate.port, '127.0.0.1');
-    socket.write('POST /api/v1/write HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n');
-    await poll('the first half', () => bodies[0]?.bytes === 4);
+    socket.write('POST /api/v1/write HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n');
+    socket.write(`${HALF.length.toString(16)}\r\n${HALF}\r\n`);
+    await poll('the first half', () => bodies[0]?.bytes === HALF.length);
     socket.destroy();
     await poll('the end of the request', () => gate.metrics.flying === 0);
-    expect(bodies).toEqual([{ bytes: 4, complete: false }]);
+    expect(bodies).toEqual([{ bytes: HALF.length, complete: false }]);
   });
 });
 

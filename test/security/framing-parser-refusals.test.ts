@@ -166,6 +166,7 @@ describe('HTTP/2', () => {
     await ask(headers);
     expect(rig.arrivals).toHaveLength(1);
     expect(rig.arrivals[0]?.fault?.reason).toBe(reason);
+    expect(rig.arrivals[0]?.fault?.asked?.method).toBe(':method' in headers ? headers[':method'] : 'GET');
     expect(rig.requests[0]).toMatchObject({ method: 'GET', url: '/' });
   });
 

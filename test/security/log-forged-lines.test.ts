@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { escapeForeign } from '../../src/lib/foreign-text.ts';
 import { createLog, type LogFormat } from '../../src/observe/log.ts';
 
 function written(format: LogFormat, fields: object, message: string): string {
@@ -60,12 +61,25 @@ function pairsOf(line: string): [string, string][] {
   return pairs;
 }
 
-it('gives no more pairs in logfmt than there were fields', () => {
+it('gives no more pairs in logfmt than there were fields, a list of texts among them', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (value, message) => {
-      const keys = pairsOf(written('logfmt', { value }, message)).map(([key]) => key);
-      expect(keys).toEqual(['time', 'level', 'msg', 'value']);
+      const fields = { value, path: escapeForeign(value), list: [value, message] };
+      const keys = pairsOf(written('logfmt', fields, message)).map(([key]) => key);
+      expect(keys).toEqual(['time', 'level', 'msg', 'value', 'path', 'list']);
     }),
     { numRuns: 300 },
   );
+});
+
+it('writes an ordinary path and user without quotes, and quotes what could pass for another field', () => {
+  const line = (text: string) => written('logfmt', { path: escapeForeign(text) }, 'm').split(' msg=m ')[1];
+  expect(line('/metrics')).toBe('path=/metrics\n');
+  expect(line('/a level=error')).toBe('path="/a level=error"\n');
+  expect(line('a=b')).toBe('path="a=b"\n');
+  expect(line('a"')).toBe('path="a\\""\n');
+  expect(line('a\\')).toBe('path="a\\\\\\\\"\n');
+  expect(line('')).toBe('path=""\n');
+  const parsed = JSON.parse(written('json', { path: escapeForeign('/metrics') }, 'm')) as Record<string, unknown>;
+  expect(parsed['path']).toBe('/metrics');
 });

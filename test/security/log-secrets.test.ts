@@ -21,6 +21,7 @@ describe.each(['json', 'logfmt'] as const)('a line of %s', (format) => {
   it.each([
     ['an Authorization header', { headers: { Authorization: `Basic ${BASIC}` } }],
     ['a header list', { headers: ['authorization', `Basic ${BASIC}`] }],
+    ['a list of texts', { failed: ['x', `http://prom:${PASSWORD}@gate/`, `Basic ${BASIC}`] }],
     ['a cookie', { cookie: PASSWORD, 'set-cookie': [PASSWORD] }],
     ['a password by its name, deep inside', { a: { b: [{ password: PASSWORD }] } }],
     [

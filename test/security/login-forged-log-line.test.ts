@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { DenyReason } from '../../src/request/deny-reasons.ts';
-import { quoteForeign } from '../../src/lib/foreign-text.ts';
+import { escapeForeign, quoteForeign } from '../../src/lib/foreign-text.ts';
 import { createLog, LOG_FORMATS, type LogFormat } from '../../src/observe/log.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createPasswordCheck } from '../../src/request/authenticate/password-check.ts';
@@ -46,14 +46,18 @@ async function failLogin(log: Log, user: string, address = TRUE_ADDRESS): Promis
   await check.close();
 }
 
-const jsonLine = `{"level":"warn","time":"2026-11-21T10:00:00.000Z","address":"${FORGED}","reason":"credentials_wrong","repeat":false,"user":"\\"prom\\"","msg":"login failed"}`;
-const logfmtLine = `time=2026-11-21T10:00:00.000Z level=warn msg="login failed" address=${FORGED} reason=credentials_wrong repeat=false user="\\"prom\\""`;
+const jsonLine = `{"level":"warn","time":"2026-11-21T10:00:00.000Z","address":"${FORGED}","reason":"credentials_wrong","repeat":false,"user":"prom","msg":"login failed"}`;
+const logfmtLine = `time=2026-11-21T10:00:00.000Z level=warn msg="login failed" address=${FORGED} reason=credentials_wrong repeat=false user=prom`;
 
 describe.each(LOG_FORMATS)('%s', (format) => {
   test.each([
     ['an honest name', 'prom'],
     ['a whole line', jsonLine],
     ['a whole line of the other format', logfmtLine],
+    ['short enough to be a whole line within 64 bytes', `x\nlevel=warn msg="login failed" address=${FORGED} user=a`],
+    ['the bare end of a line', `a user=prom`],
+    ['a bare value with a backslash', `prom\\`],
+    ['a bare value with an equals sign', `address=`],
     ['a line break and a whole line', `x\n${jsonLine}\n`],
     ['a carriage return and a whole line', `x\r\n${logfmtLine}\r\n`],
     ['a Unicode line separator', `x\u2028${logfmtLine}\u2029\u0085`],
@@ -88,12 +92,22 @@ describe.each(LOG_FORMATS)('%s', (format) => {
     expect(hits(`gate.example.com node[4711]: ${text()}`)).toEqual([TRUE_ADDRESS]);
   });
 
+  test('the format alone keeps a name in its place that was neither escaped nor cut', () => {
+    for (const user of [jsonLine, logfmtLine, `x\n${logfmtLine}`, `" ${logfmtLine}`, `\\" ${logfmtLine}`, `a\\`]) {
+      const { log, text } = capture(format);
+      log.warn({ address: TRUE_ADDRESS, reason: 'credentials_wrong', repeat: false, user }, 'login failed');
+      expect(hits(text()), user).toEqual([TRUE_ADDRESS]);
+    }
+  });
+
   test('other lines that quote a stranger do not match', () => {
     const { log, text } = capture(format);
     const reason: DenyReason = 'credentials_wrong';
     for (const field of ['path', 'user', 'detail']) {
       log.warn({ address: TRUE_ADDRESS, reason, [field]: quoteForeign(jsonLine) }, 'refused');
+      log.warn({ address: TRUE_ADDRESS, reason, [field]: escapeForeign(logfmtLine) }, 'refused');
       log.warn({ [field]: `x\n${logfmtLine}` }, 'refused');
+      log.warn({ address: TRUE_ADDRESS, reason, repeat: false, failed: ['x', logfmtLine] }, 'refused');
     }
     expect(hits(text())).toEqual([]);
   });
@@ -107,6 +121,10 @@ describe.each(LOG_FORMATS)('%s', (format) => {
     expect(text().trimEnd().split('\n')).toHaveLength(5);
     expect(hits(text())).toHaveLength(1);
   });
+});
+
+test('the documented expressions are anchored at both ends', () => {
+  for (const { source } of documentedExpressions()) expect(source).toMatch(/^\^.*[^\\]\$$/);
 });
 
 test('the documented examples are such lines', () => {

@@ -1,19 +1,14 @@
-/** `promgate check FILE…`: the loader that `run` uses, and nothing else. It opens no port and changes no file. */
+/** `promgate check [FILE…]`: the loader that `run` uses, and nothing else. It opens no port and changes no file. */
 import { renderProblems } from '../../config/explain.ts';
 import { loadConfig } from '../../config/load.ts';
 import { isError } from '../../config/parse.ts';
-import { printError } from '../terminal.ts';
 import type { Terminal } from '../terminal.ts';
 
 /**
  * Checks each file and prints every problem in it; warnings do not fail.
- * @returns the exit code: 0 when no file has an error, 1 when one has, 2 when there is nothing to check.
+ * @returns the exit code: 0 when no file has an error, 1 when one has.
  */
 export async function checkCommand(files: readonly string[], terminal: Terminal): Promise<number> {
-  if (files.length === 0) {
-    printError(terminal, 'no file to check', 'promgate check promgate.yml');
-    return 2;
-  }
   let failed = false;
   for (const file of files) {
     const nodeMajor = Number.parseInt(process.versions.node, 10);

@@ -20,6 +20,7 @@ import type { Layout } from '../init/layout.ts';
 import { nextSteps } from '../init/next-steps.ts';
 import { joinPlans, newFile, NOTHING_TO_DO } from '../init/plan.ts';
 import type { Plan } from '../init/plan.ts';
+import { DEFAULT_PROMETHEUS } from '../prometheus-probe.ts';
 import { printError } from '../terminal.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -40,7 +41,8 @@ export async function initCommand(
 ): Promise<number> {
   const layout = layoutOf(options.directory);
   const existing = await readIfThere(layout.config);
-  const configuration = existing ?? firstConfiguration(await environment.probe());
+  const foundPrometheus = existing === null && (await environment.probe());
+  const configuration = existing ?? firstConfiguration(foundPrometheus);
   const facts = readFacts(configuration, options.directory);
   if (facts === null) {
     printError(
@@ -68,8 +70,14 @@ export async function initCommand(
     return 1;
   }
   await carryOut(plan, layout, terminal);
+  if (existing === null && !foundPrometheus) {
+    terminal.err(
+      `promgate: no Prometheus answers at ${DEFAULT_PROMETHEUS}: the gate serves its own metrics until you name an ` +
+        `upstream in ${layout.config}`,
+    );
+  }
   await tellPassword(credentials, layout, terminal);
-  await tellNextSteps(layout, facts, environment, terminal);
+  await tellNextSteps(layout, facts, credentials, environment, terminal);
   return 0;
 }
 
@@ -114,11 +122,15 @@ async function tellPassword({ password }: CredentialsPlan, layout: Layout, termi
     terminal.out(`user ${FIRST_USER}, password ${password.text} (shown only this once)\n`);
     return;
   }
-  if (password.kind === 'file' || (await isThere(layout.initialPassword))) {
+  if (password.kind === 'file') {
     terminal.err(
-      `promgate: the first password of user ${FIRST_USER} is in ${layout.initialPassword}, for its owner's eyes only`,
+      `promgate: the first password of user ${FIRST_USER} is in ${layout.initialPassword}, which only its owner can ` +
+        'read: delete it when you have copied it',
     );
     return;
+  }
+  if (password.kind === 'stale') {
+    terminal.err(`promgate: the password in ${layout.initialPassword} is valid no longer: delete the file`);
   }
   if (await isThere(layout.htpasswd)) {
     terminal.err(`promgate: a lost password is replaced with \`promgate passwd ${layout.htpasswd} add ${FIRST_USER}\``);
@@ -128,6 +140,7 @@ async function tellPassword({ password }: CredentialsPlan, layout: Layout, termi
 async function tellNextSteps(
   layout: Layout,
   facts: ConfigurationFacts,
+  { password }: CredentialsPlan,
   { hostName, addresses }: InitEnvironment,
   terminal: Terminal,
 ): Promise<void> {
@@ -139,7 +152,7 @@ async function tellNextSteps(
     ownNames: facts.serverCert === resolve(layout.server.cert) ? await ownNames(layout.server.cert) : null,
     hasClientCertificate: facts.clientCa === resolve(layout.ca.cert) && (await isThere(layout.client.cert)),
     hasPassword: facts.htpasswd === resolve(layout.htpasswd) && (await isThere(layout.htpasswd)),
-    hasPasswordFile: await isThere(layout.initialPassword),
+    hasPasswordFile: password.kind === 'file',
   });
   if (steps !== null) terminal.out(steps);
 }

@@ -53,7 +53,8 @@ async function add(options: PasswdOptions, terminal: Terminal, input: PasswordIn
       `cost is ${String(cost)}, expected ${String(DEFAULT_COST)} to ${String(HIGHEST_COST)}`,
     );
   }
-  const hash = await hashPassword(await newPassword(user, input), cost);
+  const password = await newPassword(user, input);
+  const hash = await hashPassword(password, cost);
   // Read after the password was typed and hashed: what somebody else wrote in these seconds is kept.
   const text = await readText(file);
   const edited = addUser(text ?? '', user, hash, keepOld ? 'keepOld' : 'replace');
@@ -62,10 +63,25 @@ async function add(options: PasswdOptions, terminal: Terminal, input: PasswordIn
   const name = quoteForeign(user);
   if (keepOld && edited.before > 0) {
     terminal.out(`${file}: ${name} has ${String(edited.before + 1)} valid passwords now`);
+  } else if (edited.before > 1) {
+    terminal.out(`${file}: ${tellReplaced(name, edited.before, linesWith(password, user, text ?? ''))}`);
   } else {
     terminal.out(`${file}: ${edited.before === 0 ? 'added' : 'changed the password of'} ${name}`);
   }
   return 0;
+}
+
+/** The end of a rotation, told apart from a slip of the finger: whether the password that stays was valid already. */
+function tellReplaced(name: string, before: number, kept: number): string {
+  const removed = before - kept;
+  const count = `${String(removed)} old ${removed === 1 ? 'password' : 'passwords'} removed`;
+  return kept > 0 ? `${count}; ${name} has 1 valid password now` : `changed the password of ${name}; ${count}`;
+}
+
+/** How many lines of the user have this password. */
+function linesWith(password: string, user: string, latin1: string): number {
+  const { entries } = parseHtpasswd(Buffer.from(latin1, 'latin1').toString('utf8'));
+  return entries.filter((entry) => entry.user === user && verifyPassword(entry.hash, password)).length;
 }
 
 async function newPassword(user: string, input: PasswordInput): Promise<string> {

@@ -96,7 +96,7 @@ async function serve(
     },
   });
   const passwordCheck = createPasswordCheck({ log, metrics, clock });
-  const pools = createUpstreamPools({ log, metrics, clock, resolveHost });
+  const pools = createUpstreamPools({ metrics, clock, resolveHost });
   const apps = createAppSwitch({
     clock,
     log,
@@ -218,7 +218,6 @@ function warnOfCertificates(config: Config, log: Log): void {
 }
 
 async function sayHints(config: Config, log: Log): Promise<void> {
-  warnOfCertificates(config, log);
   for (const warning of addressWarnings(config, networkInterfaces())) log.warn({}, warning);
   const hint = await selfUpstreamHint(config, () => probePrometheus(systemClock));
   if (hint !== null) log.warn({}, hint);

@@ -9,16 +9,17 @@ export function errorsDocument(): string {
     GENERATED,
     '# Errors',
     '## Refusals',
-    'Every refusal has one of these reasons. It stands in the log line as `reason`, and is counted in `promgate_refused_total{reason}`. The client is told less: the status and the text in the third column. The request id in the answer finds the log line. Without a status there is no answer: the connection is closed.',
+    'Every refusal has one of these reasons. It stands in the log line as `reason`, and is counted in `promgate_refused_total{reason}`. A connection that came to an ordinary end is no refusal, but is counted there too; its line is logged at debug, where the table says so. The client is told less: the status and the text in the third column. The request id in the answer finds the log line. Without a status there is no answer: the connection is closed.',
     markdownTable(
       ['Reason', 'Status', 'What the client is told', 'What happened, and what to do'],
       reasons.map(([reason, row]) => [
         code(reason),
         row.status === null ? 'closed' : String(row.status),
         row.public,
-        row.meaning,
+        row.level === undefined ? row.meaning : `${row.meaning} ${endNote(row)}`,
       ]),
     ),
+    'A client whose certificate is refused (`certificate_…`, `crl_expired`) reads the answer only where `exempt` has paths. Without any the connection is closed right after the handshake, before any answer: the client sees a reset, which is no fault of the network. The log line has the reason.',
     '## Errors of commands',
     'A command that fails says `promgate: error: …` on standard error and, where there is a way out, `promgate: hint: …`.',
     markdownTable(
@@ -35,4 +36,9 @@ export function errorsDocument(): string {
       ],
     ),
   );
+}
+
+function endNote({ level, status }: DenyReasonRow): string {
+  const note = `The end of a connection for it is logged at ${String(level)}`;
+  return status === null ? `${note}.` : `${note}, a refused request as every other.`;
 }

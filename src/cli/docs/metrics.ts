@@ -22,29 +22,6 @@ const LABELS: Readonly<Record<string, string>> = {
   node_version: 'The version of Node.',
 };
 
-const ALERTS = `\`\`\`yaml
-groups:
-  - name: promgate
-    rules:
-      - alert: PromgateCertificateEnds
-        expr: promgate_certificate_not_after_timestamp_seconds - time() < 14 * 86400
-      - alert: PromgateRevocationListEnds
-        expr: promgate_crl_next_update_timestamp_seconds - time() < 2 * 86400
-      - alert: PromgateReloadFailed
-        expr: promgate_config_last_reload_successful == 0
-        for: 5m
-      - alert: PromgateUpstreamDown
-        expr: promgate_upstream_up == 0
-        for: 5m
-      - alert: PromgateBypassable
-        expr: promgate_upstream_bypassable == 1
-      - alert: PromgatePasswordsGuessed
-        expr: rate(promgate_refused_total{reason="credentials_wrong"}[5m]) > 1
-      - alert: PromgateConfigDrift
-        expr: count(count by (hash) (promgate_config_info)) > 1
-        for: 30m
-\`\`\``;
-
 export function metricsDocument(): string {
   const rows = Object.values(METRICS);
   const labels = Object.entries(LABELS);
@@ -63,6 +40,6 @@ export function metricsDocument(): string {
       labels.map(([name, meaning]) => [code(name), meaning]),
     ),
     '## Alerts to begin with',
-    ALERTS,
+    '[deploy/promgate.rules.yml](../deploy/promgate.rules.yml) has rules for the Prometheus that scrapes the gate.',
   );
 }

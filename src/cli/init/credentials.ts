@@ -1,5 +1,7 @@
 /** Plans the first user. Its password is shown once on a terminal, else written to a private file; never to a log. */
 import { lstat } from 'node:fs/promises';
+import { parseHtpasswd } from '../../formats/htpasswd.ts';
+import { verifyPassword } from '../../formats/password-hash.ts';
 import { PromgateError } from '../../lib/errors.ts';
 import { checkNewPassword, hashPassword, randomPassword } from '../new-password.ts';
 import { readIfThere } from './layout.ts';
@@ -11,8 +13,8 @@ export const FIRST_USER = 'prometheus';
 
 export interface CredentialsPlan {
   readonly plan: Plan;
-  /** What to do with the password once it counts; `file`: it is in `initial-password`. */
-  readonly password: { readonly kind: 'none' | 'file' } | { readonly kind: 'show'; readonly text: string };
+  /** What to say of the password once it counts: `file`, it is in `initial-password`; `stale`, the one there no longer is. */
+  readonly password: { readonly kind: 'none' | 'file' | 'stale' } | { readonly kind: 'show'; readonly text: string };
 }
 
 /**
@@ -20,7 +22,8 @@ export interface CredentialsPlan {
  * @throws {PromgateError} FILE_UNSAFE when a file is there that cannot be read or is not private.
  */
 export async function planCredentials(layout: Layout, canShow: boolean): Promise<CredentialsPlan> {
-  if ((await readIfThere(layout.htpasswd)) !== null) return { plan: NOTHING_TO_DO, password: { kind: 'none' } };
+  const users = await readIfThere(layout.htpasswd);
+  if (users !== null) return { plan: NOTHING_TO_DO, password: { kind: await firstPasswordState(layout, users) } };
   const left = await leftPassword(layout.initialPassword);
   const password = left ?? randomPassword();
   const writes = [newFile(layout.htpasswd, `${FIRST_USER}:${await hashPassword(password)}\n`, 0o600)];
@@ -29,6 +32,18 @@ export async function planCredentials(layout: Layout, canShow: boolean): Promise
   // Before the hash: an interruption in between leaves a password that the next run takes up, not one that nobody knows.
   writes.unshift(newFile(layout.initialPassword, `${password}\n`, 0o600));
   return { plan: { ...NOTHING_TO_DO, writes }, password: { kind: 'file' } };
+}
+
+/** Whether `initial-password` is there, and still opens the door. */
+async function firstPasswordState({ initialPassword }: Layout, users: string): Promise<'none' | 'file' | 'stale'> {
+  const text = await readIfThere(initialPassword).catch(() => null);
+  if (text === null) return 'none';
+  const own = parseHtpasswd(users).entries.filter(({ user }) => user === FIRST_USER);
+  return own.some(({ hash }) => verifyPassword(hash, withoutNewline(text))) ? 'file' : 'stale';
+}
+
+function withoutNewline(text: string): string {
+  return text.replace(/\r?\n$/, '');
 }
 
 /** The password that an interrupted run left; null when there is none. Nobody else may have chosen or read it. */
@@ -41,7 +56,7 @@ async function leftPassword(path: string): Promise<string | null> {
       hint: 'move it away; init makes a new password',
     });
   }
-  const password = ((await readIfThere(path)) ?? '').replace(/\r?\n$/, '');
+  const password = withoutNewline((await readIfThere(path)) ?? '');
   const checked = checkNewPassword(password);
   if (checked.ok) return password;
   throw new PromgateError('FILE_UNSAFE', `${path}: ${checked.message}`, { hint: 'move it away; init makes a new one' });

@@ -31,7 +31,7 @@ export function nextSteps(request: NextStepsRequest): string | null {
   const { listen } = request.facts;
   if (listen === null) return null;
   return [
-    `When the gate runs (${runCommand(request.layout)}), ask it:`,
+    `Once it serves${runCommand(request.layout)}, ask it:`,
     '',
     curlLine(request, `${urlHost(listen.host ?? 'localhost')}:${String(listen.port)}`),
     '',
@@ -44,8 +44,9 @@ export function nextSteps(request: NextStepsRequest): string | null {
   ].join('\n');
 }
 
+/** Said only where a plain `promgate run`, or `npm start`, would take another configuration. */
 function runCommand({ config }: Layout): string {
-  return config === 'promgate.yml' ? 'promgate run' : `promgate run --config.file=${shellWord(config)}`;
+  return config === 'promgate.yml' ? '' : ` (promgate run --config.file=${shellWord(config)})`;
 }
 
 function curlLine(request: NextStepsRequest, authority: string): string {

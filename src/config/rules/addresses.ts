@@ -2,10 +2,16 @@
 import { normalizeAddress } from '../../formats/address-set.ts';
 import type { Problem } from '../../lib/problem.ts';
 import type { ListenAddress, UpstreamAddress } from '../config.ts';
-import { error } from './rule.ts';
+import { isLocal } from './exposure.ts';
+import { error, LISTEN_FLAG, warning } from './rule.ts';
 import type { Rule, RuleInput } from './rule.ts';
 
-export const addressRule: Rule = (input) => [...clashes(input), ...accessProblems(input), ...loops(input)];
+export const addressRule: Rule = (input) => [
+  ...clashes(input),
+  ...adminProblems(input),
+  ...accessProblems(input),
+  ...loops(input),
+];
 
 function overlap(a: ListenAddress, b: ListenAddress): boolean {
   if (a.kind === 'unix' || b.kind === 'unix') return a.kind === 'unix' && b.kind === 'unix' && a.path === b.path;
@@ -32,7 +38,7 @@ function clashes({ raw, listen, listenFromFile }: RuleInput): Problem[] {
     const twin = listen.slice(0, index).find((other) => overlap(other, address));
     if (twin === undefined) continue;
     const message = `${JSON.stringify(address.text)} overlaps with ${JSON.stringify(twin.text)}`;
-    found.push(error(message, listenFromFile ? ['listen_addresses', index] : []));
+    found.push(listenFromFile ? error(message, ['listen_addresses', index]) : error(`${LISTEN_FLAG}: ${message}`));
   }
   const admin = raw.admin_address;
   const twin = admin.kind === 'off' ? undefined : listen.find((address) => overlap(address, admin));
@@ -47,17 +53,19 @@ function clashes({ raw, listen, listenFromFile }: RuleInput): Problem[] {
   return found;
 }
 
+/** What a request from beyond this host gets there is decided in observe/admin-guard.ts. */
+function adminProblems({ raw: { admin_address: admin } }: RuleInput): Problem[] {
+  if (admin.kind === 'off' || isLocal(admin)) return [];
+  const message = `admin_address ${JSON.stringify(admin.text)} is open to the network: GET /metrics, /-/healthy and /-/ready answer there without credentials and without TLS`;
+  const hint = 'everything else answers on this host only; to keep these here too write 127.0.0.1 for the host';
+  return [warning(message, ['admin_address'], { hint })];
+}
+
 function accessProblems({ raw }: RuleInput): Problem[] {
   const found: Problem[] = [];
   if (raw.allow?.length === 0) {
     const hint = 'remove the key to admit every address';
     found.push(error('allow is empty: nobody could connect', ['allow'], { at: 'key', hint }));
-  }
-  for (const [index, { paths, from }] of raw.exempt.entries()) {
-    if (paths.length === 0) found.push(error('paths is empty', ['exempt', index, 'paths'], { at: 'key' }));
-    if (from.length > 0) continue;
-    const hint = 'to exempt them for everybody write from: [0.0.0.0/0, "::/0"]';
-    found.push(error('from is empty: nobody would be exempt', ['exempt', index, 'from'], { at: 'key', hint }));
   }
   return found;
 }

@@ -1,12 +1,14 @@
 /** Every rule over several keys, and the few that fit nowhere else. */
 import type { Problem } from '../../lib/problem.ts';
+import type { ConfigSource } from '../config.ts';
 import { addressRule } from './addresses.ts';
 import { authenticationRule } from './authentication.ts';
+import { exemptRule } from './exempt.ts';
 import { exposureRule } from './exposure.ts';
 import { identityRule } from './identities.ts';
 import { error, warning } from './rule.ts';
 import type { Rule, RuleInput } from './rule.ts';
-import { tlsRule } from './tls.ts';
+import { keyTypeRule, tlsRule } from './tls.ts';
 import { upstreamRule } from './upstreams.ts';
 
 const rateLimitRule: Rule = ({ raw }) => {
@@ -34,12 +36,21 @@ const RULES: readonly Rule[] = [
   authenticationRule,
   exposureRule,
   addressRule,
+  exemptRule,
   tlsRule,
   upstreamRule,
   identityRule,
   rateLimitRule,
   limitsRule,
 ];
+
+/** What the files of a group have to do with the keys. A group is never held back by what another one is like. */
+const GROUP_RULES: Readonly<Partial<Record<ConfigSource, Rule>>> = { certificate: keyTypeRule, htpasswd: identityRule };
+
+/** The problems of one group of files with the keys in force, which have been judged before. */
+export function judgeGroup(source: ConfigSource, input: RuleInput): readonly Problem[] {
+  return GROUP_RULES[source]?.(input) ?? [];
+}
 
 /** Every problem that the keys have with each other. */
 export function judge(input: RuleInput): readonly Problem[] {

@@ -5,7 +5,7 @@
 import { normalizeAddress } from '../../formats/address-set.ts';
 import type { DocumentPath, Problem } from '../../lib/problem.ts';
 import type { ListenAddress } from '../config.ts';
-import { error, warning } from './rule.ts';
+import { error, LISTEN_FLAG, warning } from './rule.ts';
 import type { Rule, RuleInput } from './rule.ts';
 
 /** Whether only this machine can reach it. */
@@ -45,11 +45,11 @@ export const exposureRule: Rule = (input) => {
   return found;
 };
 
-function where({ listen }: RuleInput, index: number): string {
-  return JSON.stringify(listen[index]?.text ?? '');
+function where({ listen, listenFromFile }: RuleInput, index: number): string {
+  return `${listenFromFile ? '' : `${LISTEN_FLAG} `}${JSON.stringify(listen[index]?.text ?? '')}`;
 }
 
-/** The address in the file; a default or one of the command line has no place there. */
-function place({ listenFromFile }: RuleInput, index: number): DocumentPath {
-  return listenFromFile ? ['listen_addresses', index] : [];
+/** The address in the file; one of the command line has no place there. */
+function place({ listenFromFile }: RuleInput, index: number): DocumentPath | undefined {
+  return listenFromFile ? ['listen_addresses', index] : undefined;
 }

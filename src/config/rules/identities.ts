@@ -17,7 +17,7 @@ export const identityRule: Rule = (input) => {
   }
   const claims = new Map<string, string>();
   const names = new Set<string>();
-  return identities.flatMap((identity, index) => [
+  const problems = identities.flatMap((identity, index) => [
     ...nameProblems(identity, index, names),
     ...userProblems(identity, index, input),
     ...matcherProblems(identity, index),
@@ -25,7 +25,27 @@ export const identityRule: Rule = (input) => {
     ...reachProblems(identity, index, input),
     ...emptyProblems(identity, index),
   ]);
+  return [...problems, ...unclaimedProblems(input)];
 };
+
+/** More names than these would bury what else there is to say. */
+const MOST_UNCLAIMED = 5;
+
+/** Users whose password is right and who still may do nothing. */
+function unclaimedProblems({ raw: { identities }, users, authentication: { authenticate } }: RuleInput): Problem[] {
+  const takesPasswords = authenticate === 'password' || authenticate === 'either' || authenticate === 'both';
+  if (identities === undefined || users === null || !takesPasswords) return [];
+  const claimed = new Set(identities.flatMap(passwordUsersOf));
+  const unclaimed = [...users.keys()].filter((user) => !claimed.has(user));
+  const fate = 'no identity and will always be refused (403)';
+  const hint = 'name the user in password_users of an identity';
+  const found = unclaimed.slice(0, MOST_UNCLAIMED).map((user) => {
+    return warning(`the user ${JSON.stringify(user)} matches ${fate}`, ['identities'], { at: 'key', hint });
+  });
+  const rest = unclaimed.length - found.length;
+  if (rest > 0) found.push(warning(`${String(rest)} more users match ${fate}`, ['identities'], { at: 'key' }));
+  return found;
+}
 
 /** The password users of an entry: those written, or, when nothing is, the one of its name. */
 export function passwordUsersOf({ name, password_users: users, certificates }: RawIdentity): readonly string[] {
@@ -51,21 +71,21 @@ function nameProblems({ name }: RawIdentity, index: number, names: Set<string>):
   return [];
 }
 
-function userProblems(identity: RawIdentity, index: number, { users, usersMayBeGone }: RuleInput): Problem[] {
+/** Warnings: a user who was removed must lose access and nothing else may come of it, whoever still names it. */
+function userProblems(identity: RawIdentity, index: number, { users }: RuleInput): Problem[] {
   if (users === null) return [];
-  const state = usersMayBeGone ? warning : error;
   const at = ['identities', index];
   const written = identity.password_users;
   return passwordUsersOf(identity).flatMap((user, item) => {
     if (users.has(user)) return [];
     if (written !== undefined) {
       return [
-        state(`there is no user ${JSON.stringify(user)}`, [...at, 'password_users', item], suggestion(user, users)),
+        warning(`there is no user ${JSON.stringify(user)}`, [...at, 'password_users', item], suggestion(user, users)),
       ];
     }
     const hint = 'add password_users or certificates';
     const message = `the identity has no credentials, and there is no user ${JSON.stringify(user)}`;
-    return [state(message, [...at, 'name'], { hint })];
+    return [warning(message, [...at, 'name'], { hint })];
   });
 }
 

@@ -15,8 +15,6 @@ export interface RuleInput {
   readonly nodeMajor: number;
   /** Addresses of this machine's interfaces, canonical. */
   readonly ownAddresses: ReadonlySet<string>;
-  /** The YAML stays and only the htpasswd file is new: a user that was removed must lose access, whoever names it. */
-  readonly usersMayBeGone: boolean;
 }
 
 export interface Authentication {
@@ -29,13 +27,16 @@ export interface Authentication {
 
 export type Rule = (input: RuleInput) => readonly Problem[];
 
+/** What replaces `listen_addresses`: its problems have no place in the file. */
+export const LISTEN_FLAG = '--web.listen-address';
+
 interface Details {
   readonly hint?: string;
   readonly at?: 'key' | 'value' | 'map';
 }
 
-export function error(message: string, path: DocumentPath, details: Details = {}): Problem {
-  return { severity: 'error', message, path, ...details };
+export function error(message: string, path?: DocumentPath, details: Details = {}): Problem {
+  return { severity: 'error', message, ...(path === undefined ? {} : { path }), ...details };
 }
 
 export function warning(message: string, path: DocumentPath, details: Details = {}): Problem {

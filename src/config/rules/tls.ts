@@ -14,7 +14,7 @@ function rank(version: TlsVersion): number {
 
 export const tlsRule: Rule = (input) => {
   if (input.raw.tls_server_config === undefined || !input.authentication.hasTls) return [];
-  return [...versionProblems(input), ...cipherProblems(input), ...keyTypeProblems(input)];
+  return [...versionProblems(input), ...cipherProblems(input), ...keyTypeRule(input)];
 };
 
 function versionProblems({ raw }: RuleInput): Problem[] {
@@ -55,7 +55,7 @@ function cipherProblems({ raw }: RuleInput): Problem[] {
 /** The first Node that picks the certificate of the SNI name, not the default one, when their key types differ. */
 const FIRST_NODE_WITH_MIXED_KEYS = 24;
 
-function keyTypeProblems({ pairs, nodeMajor }: RuleInput): Problem[] {
+export const keyTypeRule: Rule = ({ pairs, nodeMajor }) => {
   const [first, ...others] = pairs ?? [];
   if (first === undefined || nodeMajor >= FIRST_NODE_WITH_MIXED_KEYS) return [];
   return others.flatMap(({ keyType }, index) => {
@@ -64,4 +64,4 @@ function keyTypeProblems({ pairs, nodeMajor }: RuleInput): Problem[] {
     const hint = 'use keys of one type, or Node 24 or later';
     return [error(message, [TLS, 'additional_certificates', index, 'key_file'], { hint })];
   });
-}
+};

@@ -1,5 +1,6 @@
 /** Rules within one upstream and between them. */
 import type { Problem } from '../../lib/problem.ts';
+import { ENDPOINTS } from '../../request/endpoints.ts';
 import type { RawUpstream } from '../schema.ts';
 import { isLocal } from './exposure.ts';
 import { error, warning } from './rule.ts';
@@ -19,6 +20,7 @@ export const upstreamRule: Rule = ({ raw }) => {
     }
     found.push(
       ...kindProblems(upstream, index),
+      ...prefixProblems(upstream, index),
       ...transportProblems(upstream, index),
       ...grantProblems(upstream, index),
     );
@@ -38,6 +40,29 @@ function kindProblems({ url, kind, path_prefix: prefix, strip_prefix: strip }: R
     );
   }
   return found;
+}
+
+/** First segments that a Prometheus or an exporter has paths of its own below; `-` and `debug` are never listed. */
+const OWN_SEGMENTS: ReadonlySet<string> = new Set(
+  ['/-/', '/debug/', ...Object.values(ENDPOINTS).flatMap((rows) => rows.map(({ path }) => path))].map(firstSegment),
+);
+
+function firstSegment(path: string): string {
+  return path.split('/', 2)[1] ?? '';
+}
+
+/**
+ * Judged is what is sent: without strip_prefix the upstream gets the whole path, and the table judges what is below the
+ * prefix. `path_prefix: /api/v1/status` would make the secret `/api/v1/status/config` the harmless `/config`.
+ */
+function prefixProblems(upstream: RawUpstream, index: number): Problem[] {
+  const { url, kind, path_prefix: prefix, strip_prefix: strip } = upstream;
+  // `any` has no table to be misled, and `self` is only ever asked below its prefix.
+  if (prefix === '/' || strip || kind === 'any' || url.address.kind === 'self') return [];
+  if (!OWN_SEGMENTS.has(firstSegment(prefix))) return [];
+  const message = `path_prefix ${JSON.stringify(prefix)} is a path of the upstream itself`;
+  const hint = 'choose another prefix with strip_prefix: true, or the route prefix under which the upstream serves';
+  return [error(message, ['upstreams', index, 'path_prefix'], { hint })];
 }
 
 function transportProblems(upstream: RawUpstream, index: number): Problem[] {

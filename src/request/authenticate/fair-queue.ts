@@ -2,28 +2,51 @@
 
 export interface FairQueue<T> {
   readonly length: number;
-  /** False when the queue is full. */
-  push(address: string, item: T): boolean;
+  /**
+   * A full queue makes room for an address by giving up the newest item of the one that has the most in it, so that a few
+   * addresses cannot keep all others out. Refused when that would not make it fairer.
+   */
+  push(address: string, item: T): Pushed<T>;
   shift(): T | undefined;
   /** Whether the item was still waiting. */
   remove(address: string, item: T): boolean;
+}
+
+export interface Pushed<T> {
+  readonly kind: 'queued' | 'full';
+  /** Who had to go for it. */
+  readonly displaced: T | null;
 }
 
 /** @param capacity asked at each push: it changes with the configuration. */
 export function createFairQueue<T>(capacity: () => number): FairQueue<T> {
   const waiting = new Map<string, T[]>();
   let length = 0;
+
+  /** Gives up the newest item of the greediest address; null when nobody has two more than the one who asks. */
+  function displace(mine: number): T | null {
+    let greediest: T[] | null = null;
+    for (const items of waiting.values()) {
+      if (items.length > (greediest?.length ?? mine + 1)) greediest = items;
+    }
+    const given = greediest?.pop();
+    if (given === undefined) return null;
+    length -= 1;
+    return given;
+  }
+
   return {
     get length() {
       return length;
     },
     push(address, item) {
-      if (length >= capacity()) return false;
       const items = waiting.get(address);
+      const displaced = length < capacity() ? null : displace(items?.length ?? 0);
+      if (displaced === null && length >= capacity()) return { kind: 'full', displaced: null };
       if (items === undefined) waiting.set(address, [item]);
       else items.push(item);
       length += 1;
-      return true;
+      return { kind: 'queued', displaced };
     },
     shift() {
       const [first] = waiting;

@@ -174,10 +174,12 @@ export function createHashPool({ clock, log, metrics, ...options }: HashPoolOpti
         metrics.hashQueue(queue.length);
       });
       const task: Task = { id: nextId++, job, done, timer };
-      if (!queue.push(address, task)) {
+      const { kind, displaced } = queue.push(address, task);
+      if (kind === 'full') {
         timer.cancel();
         return null;
       }
+      if (displaced !== null) settle(displaced, { kind: 'late' });
       shares.set(address, share + 1);
       dispatch();
       return () => {

@@ -6,7 +6,7 @@ import type { Config, Hashing, Lockout as LockoutRules, Users } from '../../conf
 import { addressGroup, EMPTY_ADDRESS_SET } from '../../formats/address-set.ts';
 import { LONGEST_PASSWORD_BYTES } from '../../formats/password-hash.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { quoteForeign } from '../../lib/foreign-text.ts';
+import { escapeForeign } from '../../lib/foreign-text.ts';
 import type { Log, Metrics } from '../../observe/ports.ts';
 import type { DenyReason } from '../deny-reasons.ts';
 import { changedUsers, createCredentialSet, type CredentialSet, type Subject } from './credentials.ts';
@@ -177,7 +177,7 @@ export function createPasswordCheck({ log, metrics, clock, ...options }: Passwor
     const { counted, locked } = lockout.fail(login);
     logFailure(attempt, 'credentials_wrong', !counted);
     if (locked !== 'nothing') {
-      const user = locked === 'user' ? quoteForeign(attempt.user) : null;
+      const user = locked === 'user' ? escapeForeign(attempt.user) : null;
       log.warn({ address: addressGroup(attempt.address), user }, 'locked out after too many failed logins');
       metrics.lockedOut();
       metrics.lockoutsActive(lockout.lockedAddresses);
@@ -198,14 +198,14 @@ export function createPasswordCheck({ log, metrics, clock, ...options }: Passwor
 
   /** The order of the fields is documented in docs/fail2ban.md: what the stranger typed comes last. */
   function logFailure({ user, address }: Attempt, reason: DenyReason, isRepeat: boolean): void {
-    log.warn({ address, reason, repeat: isRepeat, user: quoteForeign(user) }, 'login failed');
+    log.warn({ address, reason, repeat: isRepeat, user: escapeForeign(user) }, 'login failed');
   }
 
   return {
     check,
     applied,
     lockouts() {
-      const names = new Map([...(current?.users.keys() ?? [])].map((name) => [nameDigest(name), quoteForeign(name)]));
+      const names = new Map([...(current?.users.keys() ?? [])].map((name) => [nameDigest(name), escapeForeign(name)]));
       const offset = clock.now() - clock.monotonic();
       return lockout.list().map(({ address, user, until }) => ({
         address,

@@ -18,9 +18,10 @@ export interface Ask {
   readonly path: string;
   readonly headers: Record<string, string | string[] | undefined>;
   readonly body: RequestBody | null;
-  /** The client sends its body when it is told to. */
-  readonly waitsForContinue: boolean;
 }
+
+/** As long as the header time-out: who sends has no reason to pause for longer. */
+const BODY_STALL_MS = 10_000;
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
@@ -33,7 +34,9 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
   #controller: Dispatcher.DispatchController | null = null;
   #reused = false;
   #responseBegan = false;
+  #isAnswering = false;
   #silentMs = 0;
+  #bodyBytes = 0;
   #paused = false;
   #done = false;
 
@@ -50,15 +53,23 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
       this.#abandon();
     });
     if (this.#done) return;
-    this.#pool.pool.enter(this);
-    // A connection whose body nobody reads does not show that its client has left: what fits is read in the queue.
-    if (this.#line === null && !this.#ask.waitsForContinue) this.#ask.body?.read(0);
+    const { body } = this.#ask;
+    if (body === null) {
+      this.#pool.pool.enter(this);
+      return;
+    }
+    body.collect((error) => {
+      if (this.#done) return;
+      if (error === null) this.#pool.pool.enter(this);
+      else this.#fail(failureOf(error, false));
+    });
   }
 
   // As a waiter
 
   admitted(line: Line): void {
     this.#line = line;
+    if (this.#ask.body !== null) this.#pool.pool.watched.add(this);
     this.#send(line);
   }
 
@@ -101,8 +112,11 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
       this.#abandon();
       return;
     }
+    this.#silentMs = 0;
+    this.#isAnswering = true;
     // A stream of events is silent for as long as nothing happens.
-    if (!isEventStream(headers)) this.#pool.pool.watched.add(this);
+    if (isEventStream(headers)) this.#pool.pool.watched.delete(this);
+    else this.#pool.pool.watched.add(this);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -138,11 +152,25 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
   // As something watched
 
   tick(elapsedMs: number): void {
+    if (!this.#isAnswering) {
+      this.#watchBody(elapsedMs);
+      return;
+    }
     // While the client does not read, the upstream cannot send: that is not its silence.
     this.#silentMs = this.#paused ? 0 : this.#silentMs + elapsedMs;
     if (this.#silentMs > this.#upstream.bodyTimeoutMs) {
       this.#fail({ reason: 'upstream_timeout', detail: 'silence within the body' });
     }
+  }
+
+  /** A body of which no more comes holds a connection that others wait for. */
+  #watchBody(elapsedMs: number): void {
+    const { body } = this.#ask;
+    if (body === null) return;
+    const isStalled = body.isStarved && body.received === this.#bodyBytes;
+    this.#bodyBytes = body.received;
+    this.#silentMs = isStalled ? this.#silentMs + elapsedMs : 0;
+    if (this.#silentMs > BODY_STALL_MS) this.#fail({ reason: 'header_timeout', detail: 'no more of the body came' });
   }
 
   /**
@@ -167,7 +195,9 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
   }
 
   #fail({ reason, detail }: Failure): void {
-    if (!this.#answer.opened && reason.startsWith('upstream_')) this.#pool.report(false, detail);
+    // One slow query does not say that the upstream is down.
+    const isDown = reason === 'upstream_unreachable' || reason === 'upstream_failed';
+    if (!this.#answer.opened && isDown) this.#pool.report(false);
     this.#stop(detail);
     this.#answer.cut(reason, detail);
   }

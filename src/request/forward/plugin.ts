@@ -99,7 +99,6 @@ function ask(
   const path = upstream.basePath + below + (target.query === '' ? '' : `?${target.query}`);
   const framed = body !== null && length !== null ? { ...headers, 'content-length': String(length) } : headers;
   const { method } = target;
-  const waitsForContinue = passage.expectsContinue;
-  const question = { method, path, headers: framed, body, waitsForContinue };
+  const question = { method, path, headers: framed, body };
   new Exchange(question, upstream, pools.of(upstream), answer).start();
 }

@@ -5,13 +5,12 @@
 import type { Config, Upstream } from '../../config/config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { ResolveHost } from '../../lib/resolve-host.ts';
-import type { Log, Metrics } from '../../observe/ports.ts';
+import type { Metrics } from '../../observe/ports.ts';
 import { clientFactory, poolKey } from './connector.ts';
 import { createLookup } from './lookup.ts';
 import { Pool } from './pool.ts';
 
 export interface UpstreamPoolsOptions {
-  readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly resolveHost: ResolveHost;
@@ -29,8 +28,8 @@ export interface UpstreamPools {
 /** A pool as the exchange sees it, with what is known of the upstream's state. */
 export interface UpstreamPool {
   readonly pool: Pool;
-  /** Told after each request; counted, and logged when it changes. */
-  report(up: boolean, detail?: string): void;
+  /** Told after each request, for the metric; the log hears of a change from the probes, and of each failed request. */
+  report(up: boolean): void;
   retried(): void;
 }
 
@@ -108,14 +107,9 @@ export function createUpstreamPools(options: UpstreamPoolsOptions): UpstreamPool
   };
 }
 
-function stateOf(name: string, { log, metrics }: UpstreamPoolsOptions): Pick<UpstreamPool, 'report' | 'retried'> {
-  let state: boolean | null = null;
+function stateOf(name: string, { metrics }: UpstreamPoolsOptions): Pick<UpstreamPool, 'report' | 'retried'> {
   return {
-    report(up, detail) {
-      if (up === state) return;
-      if (!up) log.warn({ upstream: name, detail }, 'upstream down');
-      else if (state === false) log.info({ upstream: name }, 'upstream up');
-      state = up;
+    report(up) {
       metrics.upstreamUp(name, up);
     },
     retried() {

@@ -18,16 +18,47 @@ export interface RequestBodyOptions {
   readonly onBytes: (count: number) => void;
 }
 
+/** How much of a body is taken in before the upstream is asked: every query of a dashboard, and no more memory. */
+const COLLECTED_BYTES = 65_536;
+
 export class RequestBody extends Readable {
   readonly #request: RawRequest;
   readonly #options: RequestBodyOptions;
   #received = 0;
   #wanted = false;
+  #collected: ((error: Error | null) => void) | null = null;
 
   constructor(request: RawRequest, options: RequestBodyOptions) {
-    super({ highWaterMark: 65_536 });
+    super({ highWaterMark: COLLECTED_BYTES });
     this.#request = request;
     this.#options = options;
+    // Whoever reads it hears of an error too; while nobody does, it must not end the process.
+    this.on('error', () => undefined);
+  }
+
+  /**
+   * Reads until the body is whole or fills its buffer, and calls back once: until then it needs no connection to the
+   * upstream, so that a client that sends a byte a minute holds none.
+   */
+  collect(done: (error: Error | null) => void): void {
+    this.#collected = done;
+    this.read(0);
+  }
+
+  /** Whether it is the client for whose bytes the upstream waits. */
+  get isStarved(): boolean {
+    return this.#wanted && this.readableLength === 0 && !this.destroyed && !this.#request.readableEnded;
+  }
+
+  /** Bytes that came so far. */
+  get received(): number {
+    return this.#received;
+  }
+
+  #tellCollected(error: Error | null): void {
+    const told = this.#collected;
+    this.#collected = null;
+    told?.(error);
   }
 
   override _read(): void {
@@ -51,6 +82,7 @@ export class RequestBody extends Readable {
       request.pause();
     }
     callback(error);
+    this.#tellCollected(error);
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -60,14 +92,20 @@ export class RequestBody extends Readable {
       this.destroy(new ForwardError('body_too_large', `more than ${String(this.#options.limit)} bytes`));
     } else if (!this.push(chunk)) {
       this.#request.pause();
+      this.#tellCollected(null);
     }
   };
 
   readonly #onEnd = (): void => {
     // On h2 a reset stream also ends: what is there would look complete to the upstream.
     if (this.#wasReset()) this.#onClose();
-    else this.push(null);
+    else this.#complete();
   };
+
+  #complete(): void {
+    this.push(null);
+    this.#tellCollected(null);
+  }
 
   readonly #onClose = (): void => {
     if (!this.readableEnded && !this.destroyed && (!this.#request.readableEnded || this.#wasReset())) {

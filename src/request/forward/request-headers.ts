@@ -79,7 +79,7 @@ export function upstreamHeaders(incoming: RequestHeaders, origin: Origin): Recor
   const named = namedByConnection(incoming['connection']);
   const out: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(incoming)) {
-    if (value !== undefined && passes(name, origin) && !named.includes(name)) out[name] = value;
+    if (value !== undefined && passes(name, origin) && !named.has(name)) out[name] = value;
   }
   out['x-forwarded-for'] = forwardedFor(incoming, origin);
   out['x-forwarded-proto'] = believed(incoming['x-forwarded-proto'], origin, PROTO) ?? origin.scheme;

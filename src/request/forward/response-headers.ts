@@ -17,7 +17,7 @@ export function clientHeaders(incoming: Incoming, upstream: Mapping): AnswerHead
   const named = namedByConnection(incoming['connection']);
   const out: AnswerHeaders = {};
   for (const [name, value] of Object.entries(incoming)) {
-    if (value === undefined || HOP_BY_HOP.has(name) || DROPPED.has(name) || named.includes(name)) continue;
+    if (value === undefined || HOP_BY_HOP.has(name) || DROPPED.has(name) || named.has(name)) continue;
     out[name] = value;
   }
   for (const name of REWRITTEN) {
@@ -32,14 +32,15 @@ export function clientHeaders(incoming: Incoming, upstream: Mapping): AnswerHead
  * @returns a path on the gate for what lies on the upstream; anything else as it is.
  */
 export function publicLocation(location: string, upstream: Mapping): string {
-  const path = pathOnUpstream(location, upstream);
-  if (path === null) return location;
+  const asked = pathOnUpstream(location, upstream);
+  if (asked === null) return location;
   const { basePath, pathPrefix, stripPrefix } = upstream;
-  const isBelow = path === basePath || path.startsWith(`${basePath}/`) || path.startsWith(`${basePath}?`);
-  if (!isBelow) return path;
-  const below = path.slice(basePath.length);
+  const isBelow = asked === basePath || asked.startsWith(`${basePath}/`) || asked.startsWith(`${basePath}?`);
+  const below = isBelow ? asked.slice(basePath.length) : asked;
   const rooted = below.startsWith('/') ? below : `/${below}`;
-  return stripPrefix && pathPrefix !== '/' ? pathPrefix + rooted : rooted;
+  const path = isBelow && stripPrefix && pathPrefix !== '/' ? pathPrefix + rooted : rooted;
+  // `//evil.example/` would be another host to a browser.
+  return path.replace(/^\/[/\\]+/, '/');
 }
 
 /** The path, query and fragment when the reference leads to the upstream and is not relative to the request's path. */

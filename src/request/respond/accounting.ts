@@ -2,7 +2,7 @@
  * What is written down when an answer is over: metrics, one log line at most, and the releases of the steps. Runs
  * exactly once per request; nothing in here may keep a release from running.
  */
-import { escapeNonPrintable, quoteForeign } from '../../lib/foreign-text.ts';
+import { escapeForeign, escapeNonPrintable } from '../../lib/foreign-text.ts';
 import type { Log, Metrics } from '../../observe/ports.ts';
 import type { DenyReason } from '../deny-reasons.ts';
 import type { Passage } from '../passage.ts';
@@ -46,12 +46,13 @@ export function settle(passage: Passage, outcome: Outcome, log: Log, metrics: Me
 function writeLine(passage: Passage, outcome: Outcome, log: Log): void {
   const { denial } = outcome;
   if (denial === null && !passage.config.accessLog) return;
+  const { method, path } = passage.asked ?? passage.target;
   const who = {
     id: passage.id,
     address: passage.address,
     identity: passage.identity?.name ?? 'anonymous',
-    method: passage.target.method,
-    path: quoteForeign(passage.target.path),
+    method,
+    ...(path === null ? {} : { path: escapeForeign(path) }),
     status: outcome.status,
   };
   if (denial === null) {

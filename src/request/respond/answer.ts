@@ -135,7 +135,11 @@ class WireAnswer implements Answer {
     if (status === 204) delete out['content-length'];
     // The operator's word wins over the upstream's.
     Object.assign(out, passage.config.headers);
-    if (!this.#wire.http2 && this.#mustClose(passage)) out['connection'] = 'close';
+    if (!this.#wire.http2 && this.#mustClose(passage)) {
+      out['connection'] = 'close';
+      // RFC 9112 §9.6: what came behind this request, perhaps in the same packet, is not processed any more.
+      passage.connection.drain(passage.config.drainTimeoutMs);
+    }
     this.#wire.head(status, out, bodyless);
     this.#status = status;
     this.#bodyless = bodyless;

@@ -18,6 +18,7 @@ const crl = (issuerKey: string, changes: Partial<Crl> = {}): Crl => ({
   pem: '',
   issuer: `CN=${issuerKey}`,
   issuerKey,
+  authorityKey: '',
   number: 1n,
   thisUpdate: 500,
   nextUpdate: 2000,

@@ -33,7 +33,11 @@ function valueOf<T>(read: { ok: true; value: T } | { ok: false; message: string 
 }
 
 /** Connects once, with or without a client certificate, to the TLS server that the listener makes. */
-export async function handshake(server: Issued, trust: ClientTrust, client: Issued | null): Promise<TlsFacts> {
+export async function handshake(
+  server: Issued,
+  trust: ClientTrust,
+  client: Pick<Issued, 'cert' | 'key'> | null,
+): Promise<TlsFacts> {
   const pair = { cert: server.cert, key: server.key, name: 'server', names: [], notBefore: 0, notAfter: 0 };
   const tls: Tls = {
     settings: TLS_SETTINGS,

@@ -87,7 +87,7 @@ export async function startGate(options: GateOptions): Promise<TestGate> {
   const metrics = recordingMetrics();
   const config = configOf({ upstreams: [options.upstream], ...options.config });
   const resolveHost = createResolveHost({ readHosts: () => Promise.resolve(''), timeoutMs: 1000 });
-  const pools = options.pools ?? createUpstreamPools({ log, metrics, clock, resolveHost });
+  const pools = options.pools ?? createUpstreamPools({ metrics, clock, resolveHost });
   let count = 0;
 
   const passages = fp(

@@ -50,6 +50,7 @@ describe('a Location of the upstream', () => {
     ['https://login.example.com/x', plain, 'https://login.example.com/x'],
     ['http://127.0.0.1:9091/x', plain, 'http://127.0.0.1:9091/x'],
     ['//evil.test/x', plain, '//evil.test/x'],
+    ['http://127.0.0.1:9090//evil.test/', plain, '/evil.test/'],
     ['http://[', plain, 'http://['],
     ['/base/graph', below, '/site/graph'],
     ['/base', below, '/site/'],

@@ -97,13 +97,30 @@ describe.each(PROTOCOLS)('an answer over %s', (_name, flags, urlOf) => {
           address: '127.0.0.1',
           identity: 'anonymous',
           method: 'GET',
-          path: '"/"',
+          path: '/',
           status: 404,
           reason: 'path_unknown',
           detail: 'first',
         },
       },
     ]);
+  });
+
+  it('names what was asked for as the listener saw it, and no path where there is none', async () => {
+    for (const path of ['/federate', null]) {
+      const gate = await gateThat(
+        (answer) => answer.refuse('bad_target'),
+        {},
+        (passage) => {
+          Object.assign(passage, { asked: { method: 'POST', path } });
+        },
+      );
+      await curl(...flags, urlOf(gate));
+      await poll('the line', () => gate.log.lines.length === 1);
+      const { fields } = gate.log.lines[0]!;
+      expect(fields['method']).toBe('POST');
+      expect('path' in fields ? fields['path'] : null).toBe(path);
+    }
   });
 
   it('is cut when it is refused after it has begun', async () => {
@@ -148,7 +165,7 @@ describe.each(PROTOCOLS)('an answer over %s', (_name, flags, urlOf) => {
       fields: {
         identity: 'certificate:master.test',
         certificate: '0A',
-        path: '"/a"',
+        path: '/a',
         status: 200,
         bytes: 2,
         upstream: 'self',
