@@ -2,6 +2,7 @@
 import { chromium } from 'playwright-core';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { poll } from '../support/poll.ts';
 import { findProgram } from '../support/programs.ts';
 import { startPrometheus } from '../support/prometheus.ts';
 import type { Prometheus } from '../support/prometheus.ts';
@@ -73,7 +74,8 @@ http_server_config: {headers: {X-Frame-Options: deny, X-Content-Type-Options: no
       const response = await page.goto(`${scene.gate.url}/classic/graph`).catch(() => null);
       expect(response?.status() ?? 401).toBe(401);
       // What the browser shows instead is its own page, whose text is its own affair.
-      expect(await page.locator('textarea[name=expr]').count()).toBe(0);
+      const fields = await poll('the page', async () => ({ count: await page.locator('textarea[name=expr]').count() }));
+      expect(fields.count).toBe(0);
       await context.close();
     });
   });
