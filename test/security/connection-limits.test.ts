@@ -254,7 +254,9 @@ describe('slowness', () => {
     const clock = createFakeClock();
     const rig = await start(configOf(), clock);
     const total = 8 * 1024 * 1024;
-    rig.answers.handle = (_request, response) => {
+    rig.answers.handle = (request, response) => {
+      // A stranger gets less time to read: his answers are short.
+      arrivalOf(request).connection.authenticated = true;
       response.setHeader('Content-Length', total);
       Readable.from(Array.from({ length: 128 }, () => Buffer.alloc(total / 128))).pipe(
         response as NodeJS.WritableStream,
