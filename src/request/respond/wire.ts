@@ -34,17 +34,19 @@ export interface Wire {
 export function createWire(request: RawRequest, response: RawResponse, clock: Clock): Wire {
   const stream = http2StreamOf(request);
   return stream === null
-    ? http1Wire(request as IncomingMessage, response as ServerResponse)
+    ? http1Wire(request as IncomingMessage, response as ServerResponse, clock)
     : http2Wire(request as Http2ServerRequest, stream, clock);
 }
 
 /** How much of an unwanted body is still read, and for how long, once its request is answered. */
 const LINGER_BYTES = 65_536;
 const LINGER_MS = 1000;
+/** Send buffers of both hosts are full when an upload is refused. */
+const LINGER_BYTES_HTTP1 = 8 * 1_048_576;
 
 const ignore = (): void => undefined;
 
-function http1Wire(request: IncomingMessage, response: ServerResponse): Wire {
+function http1Wire(request: IncomingMessage, response: ServerResponse, clock: Clock): Wire {
   // A late write to a socket that has gone is no defect of ours.
   response.on('error', ignore);
   return {
@@ -61,7 +63,10 @@ function http1Wire(request: IncomingMessage, response: ServerResponse): Wire {
     },
     write: (chunk) => response.write(chunk),
     onDrain: (callback) => response.once('drain', callback),
-    end: () => response.end(),
+    end() {
+      if (bodyIsOutstanding(request)) lingerOn(request, clock);
+      response.end();
+    },
     reset() {
       // To HTTP/1.0 the end of the connection is the end of a body: only a reset tells them apart.
       if (request.httpVersionMinor === 0 && response.socket !== null) tcpSocketOf(response.socket).resetAndDestroy();
@@ -70,6 +75,28 @@ function http1Wire(request: IncomingMessage, response: ServerResponse): Wire {
       response.destroy();
     },
     onClose: (callback) => response.once('close', callback),
+  };
+}
+
+/**
+ * Node closes the socket behind an answer with `Connection: close`, and unread bytes make the kernel reset it: a client
+ * that is still sending its body loses the answer. So it is only half-closed, and what comes is dropped for a moment.
+ */
+function lingerOn(request: IncomingMessage, clock: Clock): void {
+  const { socket } = request;
+  let unwanted = 0;
+  socket.destroySoon = () => {
+    socket.end();
+    const timer = clock.after(LINGER_MS, () => socket.destroy());
+    socket.once('close', () => {
+      timer.cancel();
+    });
+    request.on('data', (chunk: Buffer) => {
+      unwanted += chunk.length;
+      if (unwanted > LINGER_BYTES_HTTP1) socket.destroy();
+    });
+    request.on('end', () => socket.destroy());
+    request.resume();
   };
 }
 
