@@ -1,6 +1,7 @@
-// The real programs that the tests use: found, or taken from Debian's packages. Prometheus and node_exporter are unpacked
-// into .cache/servers, which starts no service and changes nothing on the machine; the others are installed by apt-get.
-// What cannot be had is named, with the way to get it. The addresses of mirrors come from the machine's own apt sources.
+// The real programs that the tests use: found, or taken from Debian's packages. Prometheus, node_exporter and Pebble (the
+// ACME CA that is made for tests) are unpacked into .cache/servers, which starts no service and changes nothing on the
+// machine; the others are installed by apt-get. What cannot be had is named, with the way to get it. The addresses of
+// mirrors come from the machine's own apt sources.
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -122,20 +123,26 @@ async function ensurePrograms() {
   if (still.length > 0) throw fail(`still not there: ${still.map(({ program }) => program).join(', ')}`);
 }
 
-async function ensureNewestPrometheus() {
-  if (process.env['PROMGATE_TEST_PROMETHEUS3'] === 'off') {
+/** What the tests want newer than the distribution has it: all of it in one folder, since unpacking replaces the folder. */
+function newestPrograms() {
+  const isPrometheusWanted = process.env['PROMGATE_TEST_PROMETHEUS3'] !== 'off';
+  if (!isPrometheusWanted)
     console.log('servers: PROMGATE_TEST_PROMETHEUS3=off, so nothing is tested with Prometheus 3');
-    return;
-  }
-  if (isProgram(join(NEWEST, 'usr/bin/prometheus'))) return;
-  console.log('servers: taking Prometheus 3 from the sid suite of Debian …');
+  return isPrometheusWanted ? ['prometheus', 'pebble'] : ['pebble'];
+}
+
+async function ensureNewest() {
+  const wanted = newestPrograms();
+  const place = (program) => join(NEWEST, 'usr/bin', program);
+  const missing = wanted.filter((program) => !isProgram(place(program)));
+  if (missing.length === 0) return;
+  console.log(`servers: taking ${missing.join(', ')} from the sid suite of Debian …`);
   try {
-    await unpackPackages(['prometheus'], NEWEST, await sidSource());
+    await unpackPackages(wanted, NEWEST, await sidSource());
   } catch (error) {
-    const place = join(NEWEST, 'usr/bin/prometheus');
     throw new ScriptError(
-      `missing Prometheus 3: ${error.message}`,
-      `put a Prometheus 3 at ${place}, or set PROMGATE_TEST_PROMETHEUS3=off to test without it`,
+      `missing the newest ${missing.join(', ')}: ${error.message}`,
+      `put them at ${missing.map(place).join(', ')}; PROMGATE_TEST_PROMETHEUS3=off tests without Prometheus 3`,
     );
   }
 }
@@ -143,7 +150,7 @@ async function ensureNewestPrometheus() {
 /** @throws {ScriptError} naming what is missing and how to get it */
 export async function ensureServers() {
   await ensurePrograms();
-  await ensureNewestPrometheus();
+  await ensureNewest();
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -4,6 +4,7 @@ import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { PromgateError } from '../lib/errors.ts';
+import { addPkiCommands } from './pki/arguments.ts';
 import { printError, processTerminal } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 import { VERSION } from './version.ts';
@@ -47,9 +48,11 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
     .description('write what is missing for a first run; change nothing that is there')
     .argument('[directory]', 'where', '.')
     .option('--renew', 'issue the own certificates anew, for example after the host changed its addresses')
-    .action(async (directory: string, options: { renew?: boolean }) => {
+    .option('--client-ca <file>', 'trust the clients of this CA and make none for them; for a first run')
+    .action(async (directory: string, options: { renew?: boolean; clientCa?: string }) => {
       const { initCommand } = await import('./commands/init.ts');
-      done(await initCommand({ directory, renew: options.renew === true }, terminal));
+      const { renew = false, clientCa } = options;
+      done(await initCommand({ directory, renew, ...(clientCa === undefined ? {} : { clientCa }) }, terminal));
     });
 
   program
@@ -103,6 +106,34 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
     .action(async (file: string, action: 'add' | 'verify' | 'remove', user: string, options: PasswdFlags) => {
       const { passwdCommand } = await import('./commands/passwd.ts');
       done(await passwdCommand({ file, action, user, ...options }, terminal));
+    });
+
+  addPkiCommands(program, terminal, done);
+
+  const cert = program.command('cert').description('the certificates in use, and their renewal');
+  cert
+    .command('status')
+    .description(
+      'say of every certificate, CA and revocation list how long it is good; exit 1 when one is close to its end',
+    )
+    .addOption(configFile())
+    .addOption(new Option('--output <form>').choices(['table', 'json']).default('table'))
+    .action(async (options: Record<string, string>) => {
+      const { certStatusCommand } = await import('./commands/cert.ts');
+      const output = options['output'] === 'json' ? 'json' : 'table';
+      done(await certStatusCommand({ configFile: options['config.file'] ?? DEFAULT_FILE, output }, terminal));
+    });
+  cert
+    .command('renew')
+    .description('obtain certificates from the CA now, and show every step')
+    .argument('[name]', 'the first name of a certificate (default: all)')
+    .addOption(configFile())
+    .option('--dry-run', 'ask the staging directory of the CA, if it has one, and change nothing')
+    .action(async (name: string | undefined, options: Record<string, string | boolean>) => {
+      const { certRenewCommand } = await import('./commands/cert.ts');
+      const file = (options['config.file'] as string | undefined) ?? DEFAULT_FILE;
+      const isRehearsal = options['dryRun'] === true;
+      done(await certRenewCommand({ configFile: file, name: name ?? null, isRehearsal }, terminal));
     });
 
   const lockouts = program

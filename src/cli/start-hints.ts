@@ -14,7 +14,9 @@ export const RENEW_WITHIN_MS = 30 * DAY_MS;
 /** One line per certificate that has ended or ends within 30 days: those that are served, and the CA of the clients. */
 export function certificateWarnings(config: Config, now: number): string[] {
   if (config.tls === null) return [];
-  const served = config.tls.certificates.map((pair) => ({
+  // What comes by ACME is renewed without a word, and has a log line, a metric and `cert status` when that fails.
+  const files = config.acme === null ? config.tls.certificates : [];
+  const served = files.map((pair) => ({
     subject: `the certificate ${pair.name}`,
     notAfter: pair.notAfter,
     remedy: wasIssuedHere(pair.issuer) ? '`promgate init` renews it' : 'renew it where it came from',

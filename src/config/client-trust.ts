@@ -2,13 +2,14 @@
  * The group `client_ca`: the CAs that clients are verified against, and their revocation lists. Node takes a CA file
  * without a certificate in silence and then admits nobody: everything is parsed here first.
  */
-import { parseCrls } from '../formats/crl.ts';
+import { isCrlSignedBy, parseCrls } from '../formats/crl.ts';
 import type { Crl } from '../formats/crl.ts';
 import { parseCertificates } from '../formats/x509.ts';
 import type { CertificateInfo } from '../formats/x509.ts';
 import type { DocumentPath } from '../lib/problem.ts';
 import { validityProblems } from './certificates.ts';
 import type { FileText, OperatorFiles } from './files.ts';
+import { unrefreshable } from './crl-refresh.ts';
 import { findings, formatTime, groupResult, take } from './groups.ts';
 import type { Findings, GroupResult } from './groups.ts';
 import { opensslFault } from './openssl.ts';
@@ -40,7 +41,9 @@ export async function readClientTrust(tls: RawTls, reading: TrustReading): Promi
     }
     for (const crl of take(parseCrls(file.text), found, path, file) ?? []) {
       crls.push(crl);
-      judgeCrl(crl, ca ?? [], reading, found, path, file);
+      judgeCrl(crl, { ca: ca ?? [], onExpiry: tls.crl_on_expiry, reading, found, path, file });
+      const ended = await unrefreshable(crl, ca ?? [], file);
+      if (ended !== null) found.problems.push({ severity: 'warning', ...ended, path });
     }
   }
   if (ca !== null && crls.length > 0) warnOfMissingCrls(ca, crls, found);
@@ -112,22 +115,34 @@ function warnOfMissingRoot(ca: readonly CertificateInfo[], tls: RawTls, path: Do
   });
 }
 
-function judgeCrl(
-  crl: Crl,
-  ca: readonly CertificateInfo[],
-  { now, inForce: lists }: TrustReading,
-  found: Findings,
-  path: DocumentPath,
-  { name }: FileText,
-): void {
+interface CrlPlace {
+  readonly ca: readonly CertificateInfo[];
+  readonly onExpiry: RawTls['crl_on_expiry'];
+  readonly reading: TrustReading;
+  readonly found: Findings;
+  readonly path: DocumentPath;
+  readonly file: FileText;
+}
+
+function judgeCrl(crl: Crl, { ca, onExpiry, reading, found, path, file: { name } }: CrlPlace): void {
+  const { now, inForce: lists } = reading;
   const what = `${JSON.stringify(name)}: the CRL of ${JSON.stringify(crl.issuer)}`;
-  if (ca.length > 0 && !ca.some(({ subjectKey }) => subjectKey === crl.issuerKey)) {
+  const issuers = ca.filter(({ subjectKey }) => subjectKey === crl.issuerKey);
+  // OpenSSL verifies it in each handshake, but gets no list under `warn`.
+  if (onExpiry === 'warn' && issuers.length > 0 && !issuers.some((one) => isCrlSignedBy(crl, one.publicKeySpki))) {
+    const hint = 'it is damaged, of another CA of that name, or signed by an algorithm older than SHA-256';
+    found.problems.push({ severity: 'error', message: `${what} has no valid signature`, hint, path });
+  }
+  if (ca.length > 0 && issuers.length === 0) {
     const hint = 'OpenSSL looks for a list by the name of the CA that issued it';
     found.problems.push({ severity: 'error', message: `${what} is from none of the client CAs`, hint, path });
   }
   if (crl.nextUpdate !== null && crl.nextUpdate < now) {
     const message = `${what} expired at ${formatTime(crl.nextUpdate)}`;
-    const hint = 'every client certificate of this CA is refused until there is a new list';
+    const hint =
+      onExpiry === 'deny'
+        ? 'every client certificate of this CA is refused until there is a new list'
+        : 'what was revoked since is not known: clients stay in until there is a new list';
     found.problems.push({ severity: 'warning', message, hint, path });
   }
   const inForce = highestNumber(lists, crl);

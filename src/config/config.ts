@@ -8,6 +8,9 @@ import type { HtpasswdHash } from '../formats/htpasswd.ts';
 import type { Crl } from '../formats/crl.ts';
 import type { ListenAddress } from '../formats/listen-address.ts';
 import type { PathPattern } from '../formats/path-pattern.ts';
+import type { AcmeSettings } from './acme-settings.ts';
+
+export type { AcmeDirectory, AcmeSettings, ChallengeSettings, WantedCertificate } from './acme-settings.ts';
 
 /** What reloads apart from the others. `config` is the YAML with all its files. */
 export const CONFIG_SOURCES = ['config', 'certificate', 'client_ca', 'htpasswd'] as const;
@@ -47,6 +50,8 @@ export interface ClientTrust {
   /** SHA-256 fingerprints (upper-case hex, no colons) of `ca`. */
   readonly caFingerprints: ReadonlySet<string>;
   readonly crls: readonly Crl[];
+  /** What an expired list means: `deny` refuses everybody, `warn` those whom it lists. */
+  readonly crlOnExpiry: 'deny' | 'warn';
   readonly allowedSans: readonly string[];
 }
 
@@ -173,7 +178,9 @@ export interface Upstream {
 /** How an identity names a certificate. */
 export type CertificateMatcher =
   | { readonly by: 'dns' | 'email' | 'uri' | 'ip'; readonly value: string; readonly wildcard: boolean }
-  | { readonly by: 'cn'; readonly value: string };
+  | { readonly by: 'cn'; readonly value: string }
+  /** SHA-256 of the public key, lower-case hex. */
+  | { readonly by: 'spki'; readonly value: string };
 
 export interface IdentityRule {
   readonly name: string;
@@ -201,8 +208,10 @@ export interface Config {
   readonly hash: string;
   readonly listen: readonly ListenAddress[];
   readonly http2: boolean;
-  /** null: plain HTTP. */
+  /** null: plain HTTP. With `acme`, without certificates: they are laid over it before it is put to work. */
   readonly tls: Tls | null;
+  /** null: certificates come from files. */
+  readonly acme: AcmeSettings | null;
   readonly authenticate: Authenticate;
   readonly users: Users;
   readonly access: Access;

@@ -1,6 +1,7 @@
 /** How an identity names a certificate, as text → CertificateMatcher. Values are compared with DER-decoded ones later. */
 import { isIP } from 'node:net';
 import { normalizeAddress } from '../formats/address-set.ts';
+import { parseSpkiPin } from '../formats/spki-pin.ts';
 import { parsed, unparsed } from '../lib/problem.ts';
 import type { Parsed } from '../lib/problem.ts';
 import type { CertificateMatcher } from './config.ts';
@@ -43,6 +44,11 @@ function cn(value: string): Parsed<CertificateMatcher> {
   return parsed({ by: 'cn', value });
 }
 
+function spki(value: string): Parsed<CertificateMatcher> {
+  const pin = parseSpkiPin(value);
+  return pin.ok ? parsed({ by: 'spki', value: pin.value }) : pin;
+}
+
 /** `san: x` is an IP address if it is one, else e-mail if it has an @, else a URI if it has ://, else a DNS name. */
 function san(value: string): Parsed<CertificateMatcher> {
   if (isIP(value) !== 0) return ip(value);
@@ -51,4 +57,4 @@ function san(value: string): Parsed<CertificateMatcher> {
   return value.includes('://') ? uri(value) : dns(value);
 }
 
-export const MATCHER_READERS = { san, dns, email, uri, ip, cn } as const;
+export const MATCHER_READERS = { san, dns, email, uri, ip, cn, spki } as const;

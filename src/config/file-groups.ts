@@ -1,5 +1,7 @@
 /** The contents of the operator's files, by the groups in which they reload, and the reading of one group. */
 import type { Problem } from '../lib/problem.ts';
+import { readAcmeFiles } from './acme-files.ts';
+import type { AcmeFiles } from './acme-files.ts';
 import { readCertificates } from './certificates.ts';
 import { readClientTrust } from './client-trust.ts';
 import type { ClientTrustFiles } from './client-trust.ts';
@@ -19,23 +21,18 @@ export interface Groups {
   readonly trust: ClientTrustFiles;
   readonly users: Users;
   readonly upstreams: readonly UpstreamFiles[];
+  readonly acme: AcmeFiles;
 }
 
 export interface GroupReading {
   readonly raw: Raw;
   readonly files: OperatorFiles;
+  readonly configFile: string;
   /** Milliseconds since the epoch. */
   readonly now: number;
   /** The revocation lists in force. */
   readonly crlsInForce: readonly Crl[];
 }
-
-const GROUP_OF = {
-  certificate: 'certificates',
-  client_ca: 'trust',
-  htpasswd: 'users',
-  config: 'upstreams',
-} as const satisfies Record<ConfigSource, keyof Groups>;
 
 /** Every group: what was read of each, null for one that failed. */
 export interface AllGroups {
@@ -49,41 +46,53 @@ export async function readAllGroups(reading: GroupReading): Promise<AllGroups> {
   const trust = await trustOf(reading);
   const users = await readUsers(reading.raw, reading.files);
   const upstreams = await readUpstreamFiles(reading.raw.upstreams, reading.files, reading.now);
-  const readings = [certificates, trust, users, upstreams];
+  const acme = await readAcmeFiles(reading.raw.acme, reading.files, reading.configFile);
+  const readings = [certificates, trust, users, upstreams, acme];
   return {
     values: {
       certificates: valueOf(certificates),
       trust: valueOf(trust),
       users: valueOf(users),
       upstreams: valueOf(upstreams),
+      acme: valueOf(acme),
     },
     problems: readings.flatMap(({ problems }) => problems),
     readings,
   };
 }
 
-/** Reads one group; for `config` these are the files of the upstreams. */
+/** Reads one group; for `config` these are the files of the upstreams and of `acme`. */
 export async function readGroup(source: ConfigSource, reading: GroupReading): Promise<GroupResult<Partial<Groups>>> {
-  const result = await readSource(source, reading);
-  return result.ok ? { ...result, value: { [GROUP_OF[source]]: result.value } } : result;
-}
-
-function readSource(source: ConfigSource, reading: GroupReading): Promise<GroupResult<Groups[keyof Groups]>> {
   switch (source) {
     case 'certificate':
-      return certificatesOf(reading);
+      return named('certificates', await certificatesOf(reading));
     case 'client_ca':
-      return trustOf(reading);
+      return named('trust', await trustOf(reading));
     case 'htpasswd':
-      return readUsers(reading.raw, reading.files);
-    case 'config':
-      return readUpstreamFiles(reading.raw.upstreams, reading.files, reading.now);
+      return named('users', await readUsers(reading.raw, reading.files));
+    case 'config': {
+      const { raw, files, now, configFile } = reading;
+      const upstreams = named('upstreams', await readUpstreamFiles(raw.upstreams, files, now));
+      return both(upstreams, named('acme', await readAcmeFiles(raw.acme, files, configFile)));
+    }
   }
+}
+
+function named<K extends keyof Groups>(name: K, result: GroupResult<Groups[K]>): GroupResult<Partial<Groups>> {
+  return result.ok ? { ...result, value: { [name]: result.value } } : result;
+}
+
+function both(a: GroupResult<Partial<Groups>>, b: GroupResult<Partial<Groups>>): GroupResult<Partial<Groups>> {
+  const problems = [...a.problems, ...b.problems];
+  if (a.ok && b.ok) return { ok: true, value: { ...a.value, ...b.value }, problems };
+  return { ok: false, problems, settling: [a, b].every((result) => result.ok || result.settling) };
 }
 
 async function certificatesOf({ raw, files, now }: GroupReading): Promise<GroupResult<readonly KeyPair[]>> {
   const { tls_server_config: tls } = raw;
-  if (tls === undefined || !deriveAuthentication(raw).hasTls) return { ok: true, value: [], problems: [] };
+  // With acme there are none in files; a rule refuses what is written all the same.
+  if (tls === undefined || raw.acme !== undefined || !deriveAuthentication(raw).hasTls)
+    return { ok: true, value: [], problems: [] };
   return readCertificates(tls, files, now);
 }
 
@@ -114,6 +123,6 @@ export function groupDigest(groups: Groups, source: ConfigSource): string {
     case 'htpasswd':
       return JSON.stringify([...groups.users].map(([user, lines]) => [user, lines.map(({ id }) => id)]));
     case 'config':
-      return JSON.stringify(groups.upstreams);
+      return JSON.stringify([groups.upstreams, groups.acme]);
   }
 }

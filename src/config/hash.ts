@@ -8,7 +8,7 @@ import type { Raw } from './schema.ts';
 import type { ListenAddress } from './config.ts';
 
 /** Own certificates differ from host to host, users are named and not more. */
-const LEFT_OUT: ReadonlySet<string> = new Set(['cert', 'key', 'client_ca', 'basic_auth_users']);
+const LEFT_OUT: ReadonlySet<string> = new Set(['cert', 'key', 'hmac_key', 'client_ca', 'basic_auth_users']);
 
 /** The first 12 hex digits of a SHA-256; the same file in another layout has the same hash. */
 export function configHash(raw: Raw, groups: Groups, listen: readonly ListenAddress[]): string {

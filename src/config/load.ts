@@ -79,27 +79,35 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   const { raw } = written;
   const listen = listenOf(raw, options);
   const files = operatorFiles(file);
-  const read = await readAllGroups({ raw, files, now: now(options), crlsInForce: crlsInForce(options) });
-  const { certificates, trust, users, upstreams } = read.values;
+  const reading = { raw, files, configFile: file, now: now(options), crlsInForce: crlsInForce(options) };
+  const read = await readAllGroups(reading);
+  const { certificates, trust, users, upstreams, acme } = read.values;
   const rules = judge({ ...ruleInput(raw, listen, options), users, pairs: certificates });
   const problems = [...written.problems, ...listen.problems, ...read.problems, ...rules];
   const used = [yaml, ...files.used()];
-  if (certificates === null || trust === null || users === null || upstreams === null || problems.some(isError)) {
+  const isWhole = certificates !== null && trust !== null && users !== null && upstreams !== null && acme !== null;
+  if (!isWhole || problems.some(isError)) {
     return { ok: false, problems, text, files: used, settling: isSettling(read.readings, problems) };
   }
-  const groups = { certificates, trust, users, upstreams };
+  const groups = { certificates, trust, users, upstreams, acme };
   return success({ file, text, raw, groups, files: used, listen: listen.addresses }, options, problems);
 }
 
 /**
  * Re-reads the files of one group under the YAML in force; all other groups stay as they are. For `config` these are the
- * files of the upstreams.
+ * files of the upstreams and of `acme`.
  */
 export async function loadSource(current: Loaded, source: ConfigSource, options: LoadOptions): Promise<LoadResult> {
   const { raw, text, files } = current;
   const { file } = current.config;
   const listen = listenOf(raw, options);
-  const reading = { raw, files: operatorFiles(file), now: now(options), crlsInForce: crlsInForce(options) };
+  const reading = {
+    raw,
+    files: operatorFiles(file),
+    configFile: file,
+    now: now(options),
+    crlsInForce: crlsInForce(options),
+  };
   const result = await readGroup(source, reading);
   const groups: Groups = { ...current.groups, ...(result.ok ? result.value : {}) };
   const input = ruleInput(raw, listen, options);

@@ -13,11 +13,13 @@ import type {
 } from './config.ts';
 import type { WatchedFile } from './files.ts';
 import { configHash } from './hash.ts';
+import { resolveAcme } from './resolve-acme.ts';
 import type { Groups } from './file-groups.ts';
 import { verifiesClients } from './rules/authentication.ts';
 import { matcherOf, passwordUsersOf } from './rules/identities.ts';
 import type { Authentication } from './rules/rule.ts';
 import type { Raw, RawIdentity, RawTls } from './schema.ts';
+import { tlsServerConfig } from './schema-web.ts';
 import type { TlsVersion } from './tls-names.ts';
 
 export interface Resolution {
@@ -40,6 +42,7 @@ export function resolveConfig(resolution: Resolution): Config {
     listen,
     http2: raw.http_server_config.http2,
     tls: resolveTls(resolution),
+    acme: resolveAcme(raw.acme, groups.acme, file),
     authenticate: authentication.authenticate,
     users: groups.users,
     access: resolveAccess(raw),
@@ -80,8 +83,9 @@ export function resolveConfig(resolution: Resolution): Config {
 }
 
 function resolveTls({ raw, groups, authentication }: Resolution): Tls | null {
-  const tls = raw.tls_server_config;
-  if (tls === undefined || !authentication.hasTls) return null;
+  if (!authentication.hasTls) return null;
+  // With acme TLS is on without the section, and has its defaults.
+  const tls = raw.tls_server_config ?? tlsServerConfig.parse({});
   const type = authentication.clientAuthType;
   // Under the other types the CA would be a promise that nothing keeps.
   const ca = verifiesClients(type) ? groups.trust.ca : [];
@@ -93,6 +97,7 @@ function resolveTls({ raw, groups, authentication }: Resolution): Tls | null {
       ca: ca.map(({ pem }) => pem),
       caFingerprints: new Set(ca.map(({ fingerprint }) => fingerprint)),
       crls: groups.trust.crls,
+      crlOnExpiry: tls.crl_on_expiry,
       allowedSans: tls.client_allowed_sans ?? [],
     },
   };

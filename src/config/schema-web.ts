@@ -45,6 +45,7 @@ export const tlsServerConfig = z.strictObject({
   ),
   client_ca_file: optional(blankable('a file name')),
   client_crl_files: defaulted(z.array(text('a file name')), []),
+  crl_on_expiry: defaulted(oneOf(['deny', 'warn']), 'deny'),
   client_allowed_sans: optional(z.array(text('a subject alternative name'))),
   min_version: defaulted(oneOf(TLS_VERSIONS), 'TLS12'),
   max_version: defaulted(oneOf(TLS_VERSIONS), 'TLS13'),

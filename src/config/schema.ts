@@ -29,6 +29,7 @@ import {
 } from './scalars.ts';
 import { basicAuthUsers, httpServerConfig, rateLimit, tlsServerConfig } from './schema-web.ts';
 import { upstream } from './schema-upstream.ts';
+import { acme } from './schema-acme.ts';
 
 const listenAddress = scalar('an address such as :9095 or 127.0.0.1:9095', parseListenAddress);
 
@@ -90,6 +91,7 @@ const certificateMatcher = z.strictObject({
   uri: optional(scalar('a URI', MATCHER_READERS.uri)),
   ip: optional(scalar('an IP address', MATCHER_READERS.ip)),
   cn: optional(scalar('a common name', MATCHER_READERS.cn)),
+  spki: optional(scalar('the SHA-256 of a public key', MATCHER_READERS.spki)),
 });
 
 const identity = z.strictObject({
@@ -126,6 +128,7 @@ const limits = z.strictObject({
 
 export const schema = z.strictObject({
   tls_server_config: optional(tlsServerConfig),
+  acme: optional(acme),
   http_server_config: defaulted(httpServerConfig, {}),
   basic_auth_users: defaulted(basicAuthUsers, {}),
   rate_limit: optional(rateLimit),

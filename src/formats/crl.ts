@@ -2,7 +2,7 @@
  * Certificate revocation lists (RFC 5280 §5), PEM. Only what is needed to judge a live connection again: OpenSSL
  * verifies the signature of the same bytes at the handshake. A list that says less than it seems to is refused.
  */
-import { createHash } from 'node:crypto';
+import { createHash, createPublicKey, verify } from 'node:crypto';
 import { DerFault, DerReader, TAG } from './der.ts';
 import { extensionsOf, nameText, serialHex } from './der-names.ts';
 import { foundInstead, parsePem, toPem } from './pem.ts';
@@ -53,6 +53,39 @@ export function parseCrls(pem: string): Parsed<Crl[]> {
     }
   }
   return parsed(crls);
+}
+
+/** Signature algorithms (RFC 5758, RFC 8017, RFC 8410) and their hash for node:crypto; null: the algorithm brings its own. */
+const HASH_OF_SIGNATURE: Readonly<Record<string, string | null>> = {
+  '1.2.840.10045.4.3.2': 'sha256',
+  '1.2.840.10045.4.3.3': 'sha384',
+  '1.2.840.10045.4.3.4': 'sha512',
+  '1.2.840.113549.1.1.11': 'sha256',
+  '1.2.840.113549.1.1.12': 'sha384',
+  '1.2.840.113549.1.1.13': 'sha512',
+  '1.3.101.112': null,
+};
+
+/**
+ * Whether a key has signed a list: for where OpenSSL does not get it.
+ * @param publicKeySpki DER, as in `CertificateInfo`.
+ * @returns false also for an algorithm that is not known here, SHA-1 among them.
+ */
+export function isCrlSignedBy({ pem }: Pick<Crl, 'pem'>, publicKeySpki: Buffer): boolean {
+  const blocks = parsePem(pem);
+  const der = blocks.ok ? blocks.value[0]?.der : undefined;
+  if (der === undefined) return false;
+  try {
+    const list = new DerReader(der).enter(TAG.sequence);
+    const tbs = list.element(TAG.sequence);
+    const hash = HASH_OF_SIGNATURE[list.enter(TAG.sequence).oid()];
+    const [unusedBits, ...signature] = list.read(TAG.bitString);
+    if (hash === undefined || unusedBits !== 0) return false;
+    const key = createPublicKey({ key: publicKeySpki, type: 'spki', format: 'der' });
+    return verify(hash, tbs, key, Buffer.from(signature));
+  } catch {
+    return false;
+  }
 }
 
 function readCrl(der: Buffer): Crl {

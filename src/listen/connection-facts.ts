@@ -1,6 +1,7 @@
 /** What is known of a connection after its handshake, written down once. It judges nothing. */
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
+import { spkiHash } from '../formats/spki-pin.ts';
 import type { PresentedCertificate, TlsFacts } from '../request/connection.ts';
 import { chainTo, isBelowConfigured, knownOf, type KnownCertificate } from './certificate-chain.ts';
 
@@ -47,13 +48,13 @@ function presentedCertificate(socket: TLSSocket, { authorities, presented }: Han
   const refused = socket.authorized ? null : textOf(authorizationError);
   try {
     const leaf = knownOf(presented.raw);
-    const { subject, commonName, sans, serial, notAfter } = leaf.info;
+    const { subject, commonName, sans, serial, notAfter, publicKeySpki } = leaf.info;
     const sent = sentAfter(presented);
     const chain = refused === null ? chainTo(authorities, leaf, sent) : [];
-    const verifyError = refused ?? (chain.length === 0 ? NO_PATH : null);
-    const isStranger =
-      verifyError !== null && ABOUT_CRLS.has(verifyError) && !isBelowConfigured(authorities, leaf, sent);
-    return { subject, commonName, sans, serial, notAfter, verifyError: isStranger ? NO_ISSUER : verifyError, chain };
+    const found = refused ?? (chain.length === 0 ? NO_PATH : null);
+    const isStranger = found !== null && ABOUT_CRLS.has(found) && !isBelowConfigured(authorities, leaf, sent);
+    const verifyError = isStranger ? NO_ISSUER : found;
+    return { subject, commonName, sans, serial, spkiHash: spkiHash(publicKeySpki), notAfter, verifyError, chain };
   } catch {
     const sans = { dns: [], email: [], uri: [], ip: [] };
     return {
@@ -61,6 +62,7 @@ function presentedCertificate(socket: TLSSocket, { authorities, presented }: Han
       commonName: null,
       sans,
       serial: '',
+      spkiHash: '',
       notAfter: 0,
       verifyError: refused === null || ABOUT_CRLS.has(refused) ? UNREADABLE : refused,
       chain: [],

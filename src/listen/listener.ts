@@ -7,16 +7,18 @@ import type { Server as TlsServer } from 'node:tls';
 import type { Config, Tls } from '../config/config.ts';
 import { normalizeAddress } from '../formats/address-set.ts';
 import type { ConnectionFacts, TlsFacts } from '../request/connection.ts';
+import type { DenyReason } from '../request/deny-reasons.ts';
 import { Admission } from './admission.ts';
 import { createArrivals } from './arrivals.ts';
 import { createHttp1Server, type Http1Server } from './http1-server.ts';
 import { createHttp2Server, type Http2Server } from './http2-server.ts';
 import { boundAddress, openAll } from './listen-sockets.ts';
 import { LiveConnection } from './live-connection.ts';
-import type { BoundAddress, Listener, ListenPorts } from './ports.ts';
+import type { BoundAddress, Listener, ListenPorts, TlsChallenge } from './ports.ts';
 import { certificateFields, createRefusalReport, type ReportRefusal } from './refusal-report.ts';
 import { Registry } from './registry.ts';
 import { createTlsServer } from './tls-server.ts';
+import { ClientHelloPeek, isChallengeHello } from './client-hello-peek.ts';
 
 export type { Listener, ListenPorts } from './ports.ts';
 
@@ -37,6 +39,7 @@ class SocketListener implements Listener {
   readonly #report: ReportRefusal;
   readonly #admission = new Admission();
   readonly #registry: Registry;
+  readonly #peek: ClientHelloPeek;
   readonly #http1: Http1Server;
   readonly #http2: Http2Server;
   /** Every accepted socket, by whose 'close' its place is given back. */
@@ -56,6 +59,7 @@ class SocketListener implements Listener {
     this.#ports = ports;
     this.#report = report;
     this.#registry = registry;
+    this.#peek = new ClientHelloPeek(ports.clock);
     this.#http1 = createHttp1Server({ rawRefusal: (reason) => ports.rawRefusal(reason), registry, report, arrive });
     this.#http2 = createHttp2Server({ clock: ports.clock, registry, report, arrive });
   }
@@ -113,15 +117,44 @@ class SocketListener implements Listener {
       socket.destroy();
       return;
     }
-    const reason = this.#ports.mayConnect(address) ?? this.#admission.enter(address, this.#current().limits);
+    const denied = this.#ports.mayConnect(address);
+    const challenge = this.#tlsServer === null ? null : (this.#ports.challenge?.() ?? null);
+    // A CA asks from anywhere: while it may, the first message decides whether `allow` applies.
+    const mayLook = challenge?.isPending() === true && (denied === null || this.#peek.hasRoom());
+    const reason = (mayLook ? null : denied) ?? this.#admission.enter(address, this.#current().limits);
     if (reason !== null) {
       socket.destroy();
       this.#report(reason, address);
       return;
     }
     this.#admit(socket, address);
+    if (mayLook) this.#look(socket, address, challenge, denied);
+    else this.#handOver(socket, address);
+  }
+
+  #handOver(socket: Socket, address: string): void {
     if (this.#tlsServer === null) this.#open(socket, address, null);
     else this.#tlsServer.emit('connection', socket);
+  }
+
+  #look(socket: Socket, address: string, challenge: TlsChallenge, denied: DenyReason | null): void {
+    this.#peek.look(
+      socket,
+      { limitMs: this.#current().limits.handshakeTimeoutMs, isDenied: denied !== null },
+      (hello) => {
+        if (hello === 'timeout') {
+          socket.destroy();
+          this.#report(denied ?? 'tls_handshake_timeout', address, { detail: 'no ClientHello' });
+        } else if (isChallengeHello(hello)) {
+          challenge.serve(socket, hello.serverName ?? '');
+        } else if (denied !== null) {
+          socket.destroy();
+          this.#report(denied, address);
+        } else {
+          this.#handOver(socket, address);
+        }
+      },
+    );
   }
 
   #admit(socket: Socket, address: string): void {

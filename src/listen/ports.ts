@@ -1,5 +1,6 @@
 /** What the listener needs and what it offers. The composition root supplies the ports; nothing here knows of users. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { SecureContextOptions } from 'node:tls';
 import type { Config, KeyPair, Tls } from '../config/config.ts';
@@ -10,6 +11,14 @@ import type { DenyReason } from '../request/deny-reasons.ts';
 
 export type RawRequest = IncomingMessage | Http2ServerRequest;
 export type RawResponse = ServerResponse | Http2ServerResponse;
+
+/** Answers tls-alpn-01 (RFC 8737) in place of the gate; tls/acme has one. */
+export interface TlsChallenge {
+  /** Connections are looked at only then. */
+  isPending(): boolean;
+  /** Takes over a connection whose ClientHello is still unread, and ends it. */
+  serve(socket: Socket, servername: string): void;
+}
 
 export interface ListenPorts {
   readonly log: Log;
@@ -25,6 +34,8 @@ export interface ListenPorts {
   handle(request: RawRequest, response: RawResponse): void;
   /** A whole HTTP/1.1 answer with the configured headers and `Connection: close`, for what the parser refused. */
   rawRefusal(reason: DenyReason): Buffer;
+  /** null: no name is proved by tls-alpn-01. */
+  challenge?(): TlsChallenge | null;
 }
 
 export interface BoundAddress {

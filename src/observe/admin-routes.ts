@@ -1,6 +1,7 @@
 /** What the admin listener answers, by path and method. A closed table; who may ask was judged before (admin-guard.ts). */
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../lib/clock.ts';
+import { createCertificateRoutes, type CertificatePorts } from './certificate-routes.ts';
 import { renderExposition } from './exposition.ts';
 import type { GateMetrics } from './metrics.ts';
 import type { ActiveLockout, Log } from './ports.ts';
@@ -19,7 +20,7 @@ export interface ReloadReport {
   readonly report: string;
 }
 
-export interface AdminPorts {
+export interface AdminPorts extends Partial<CertificatePorts> {
   readonly version: string;
   readonly metrics: Pick<GateMetrics, 'expose' | 'upstreamStates'>;
   readonly log: Log;
@@ -116,5 +117,11 @@ export function createAdminRoutes(ports: AdminPorts, current: () => Config): Adm
       },
     },
     '/api/lockouts/clear': { POST: clear },
+    ...certificateRoutes(ports),
   };
+}
+
+function certificateRoutes({ log, certificates, renewCertificates, renewal }: AdminPorts): AdminRoutes {
+  if (certificates === undefined || renewCertificates === undefined || renewal === undefined) return {};
+  return createCertificateRoutes({ certificates, renewCertificates, renewal }, log, jsonReply);
 }

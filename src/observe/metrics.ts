@@ -3,6 +3,8 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 import { CONFIG_SOURCES, type Config } from '../config/config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { DENY_REASON_NAMES, type DenyReason } from '../request/deny-reasons.ts';
+import { createAcmeSeries, type AcmeSeries } from './acme-series.ts';
+import { createAuthoritySeries, type AuthoritySeries } from './authority-series.ts';
 import { describeConfig, identityLabels } from './config-series.ts';
 import { METRICS, RUNTIME_METRIC, type MetricRow } from './metric-list.ts';
 import { createNamedSeries } from './named-series.ts';
@@ -10,6 +12,9 @@ import type { Metrics } from './ports.ts';
 import { createRequestSeries } from './request-series.ts';
 
 export interface GateMetrics extends Metrics {
+  /** What the keeper of the ACME certificates tells. */
+  readonly acme: AcmeSeries;
+  readonly authority: AuthoritySeries;
   /** Updates everything that follows from the configuration, and removes the series of what is gone. */
   describe(config: Config): void;
   /** What the last probes said, by upstream; for the status page. */
@@ -96,6 +101,19 @@ export function createMetrics({ clock, version, nodeVersion }: MetricsOptions): 
   const hostNameFailures = counter(METRICS.hostNameFailures);
   const hosts = createNamedSeries('host', [hostNameResolved, hostNameFailures]);
 
+  const authority = createAuthoritySeries({
+    kept: gauge(METRICS.crlKept),
+    refreshes: counter(METRICS.crlRefreshes),
+    renewals: counter(METRICS.ownCertificateRenewals),
+  });
+  const acme = createAcmeSeries({
+    attempts: counter(METRICS.acmeAttempts),
+    nextRenewal: gauge(METRICS.acmeNextRenewal),
+    windowStart: gauge(METRICS.acmeWindowStart),
+    windowEnd: gauge(METRICS.acmeWindowEnd),
+    selfSigned: gauge(METRICS.acmeSelfSigned),
+  });
+
   gauge(METRICS.buildInfo).set({ version, node_version: nodeVersion }, 1);
   addRuntimeMetrics(registry);
 
@@ -108,6 +126,8 @@ export function createMetrics({ clock, version, nodeVersion }: MetricsOptions): 
   let pending: Promise<string> | null = null;
 
   return {
+    acme,
+    authority,
     request: (record) => {
       requests.record(record);
     },
@@ -165,6 +185,8 @@ export function createMetrics({ clock, version, nodeVersion }: MetricsOptions): 
       });
     },
     describe(config) {
+      acme.describe(config);
+      authority.describe(config);
       describeConfig(config, configInstruments);
       const names = new Set(config.upstreams.map((upstream) => upstream.name));
       requests.keep(names, identityLabels(config));

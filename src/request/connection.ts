@@ -18,6 +18,8 @@ export interface PresentedCertificate {
   readonly commonName: string | null;
   readonly sans: SubjectAltNames;
   readonly serial: string;
+  /** SHA-256 over the SubjectPublicKeyInfo, lower-case hex; empty when the certificate could not be read. */
+  readonly spkiHash: string;
   readonly notAfter: number;
   /** OpenSSL's verdict at the handshake (`CERT_REVOKED`, `UNABLE_TO_GET_ISSUER_CERT_LOCALLY`, …); null: verified. */
   readonly verifyError: string | null;

@@ -9,6 +9,8 @@ export interface VerifiedCertificate {
   readonly name: string;
   /** Upper-case hex, as openssl prints it. */
   readonly serial: string;
+  /** SHA-256 over the SubjectPublicKeyInfo, lower-case hex. */
+  readonly spkiHash: string;
   readonly commonName: string | null;
   readonly sans: SubjectAltNames;
 }

@@ -4,7 +4,7 @@
  */
 import { constants } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
-import type { KeyPair, Tls } from '../config/config.ts';
+import type { ClientTrust, KeyPair, Tls } from '../config/config.ts';
 
 /** `cipher_suites` of web.yml is about TLS ≤ 1.2; a list without these would silently cap the version at 1.2. */
 const TLS13_SUITES = ['TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256', 'TLS_AES_128_GCM_SHA256'];
@@ -20,7 +20,7 @@ export function secureContextOptions(
     key: pair.key,
     // Always, even when empty: without `ca` Node trusts the system's roots, and any public certificate is authorized.
     ca: [...trust.ca],
-    ...(trust.crls.length === 0 ? {} : { crl: trust.crls.map(({ pem }) => pem) }),
+    ...(givesCrls(trust) ? { crl: trust.crls.map(({ pem }) => pem) } : {}),
     minVersion,
     maxVersion,
     ...(ciphers === null || ciphers.length === 0 ? {} : { ciphers: [...TLS13_SUITES, ...ciphers].join(':') }),
@@ -28,6 +28,14 @@ export function secureContextOptions(
     honorCipherOrder: preferServerCiphers,
     secureOptions: secureOptions(trust.type !== 'NoClientCert'),
   };
+}
+
+/**
+ * With an expired list OpenSSL refuses everybody, and the one error that it names can hide another one. Under
+ * `crl_on_expiry: warn` it gets none: loading has verified their signatures, and certificate-trust.ts looks up the serials.
+ */
+function givesCrls({ crls, crlOnExpiry }: ClientTrust): boolean {
+  return crls.length > 0 && crlOnExpiry === 'deny';
 }
 
 /**

@@ -161,6 +161,7 @@ it('names the command only for a configuration that is not in this folder', asyn
     ownNames: null,
     hasClientCertificate: false,
     hasPassword: true,
+    serverCa: layoutOf('.').ca.cert,
     hasPasswordFile: false,
   });
   expect(here?.split('\n')[0]).toBe('Once it serves, ask it:');

@@ -66,7 +66,12 @@ export function createConfigFixture(): ConfigFixture {
   write('password', 'a very secret password\n');
   write('empty', '');
   write('two-lines', 'one\ntwo\n');
+  write('hmac-key', 'aVerySecretTokenOfTheCa0\n');
+  write('hook', '#!/bin/sh\n', 0o700);
+  write('open-hook', '#!/bin/sh\n', 0o777);
   mkdirSync(path('directory'));
+  mkdirSync(path('open-directory'));
+  chmodSync(path('open-directory'), 0o777);
   execFileSync('mkfifo', [path('fifo')]);
   for (const name of readdirSync(directory)) {
     if (statSync(path(name)).isFile()) initial.set(name, readFileSync(path(name), 'utf8'));

@@ -1,11 +1,13 @@
 /** loadConfig: defaults, files and their faults, what a Config is made of. */
 import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
 import { renderProblems } from '../../src/config/explain.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import type { LoadOptions } from '../../src/config/load.ts';
+import { encryptKey, generateKey } from '../../src/tls/authority/keys.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 import { createConfigFixture, htpasswdLine } from './config-fixture.ts';
@@ -225,6 +227,28 @@ describe('client CA and CRL', () => {
     expect(said).toContain('has number 6, older than number 7 in force');
     fixture.write('client-ca.crl', fixture.clientCa.crl({ number: 7 }).pem);
     expect((await load(text, { previous })).result.ok).toBe(true);
+  });
+
+  it('a list of an own CA whose key has a passphrase is a warning that names the command', async () => {
+    const text = MTLS.replace('client-ca.crt', 'own/ca.crt') + '  client_crl_files: [own/ca.crl]\n';
+    mkdirSync(fixture.path('own'), { recursive: true });
+    fixture.write('own/ca.crt', fixture.clientCa.cert);
+    fixture.write('own/ca.crl', fixture.clientCa.crl().pem);
+    const key = generateKey();
+    fixture.write('own/ca.key', key);
+    expect((await load(text)).said).not.toContain('passphrase');
+    fixture.write('own/ca.key', encryptKey(key, 'a long passphrase'));
+    const { result, said } = await load(text);
+    expect(result.ok).toBe(true);
+    expect(said).toContain('warning: "own/ca.crl" is not renewed by the gate: the key of its CA has a passphrase');
+    expect(said).toContain('promgate pki crl --directory=own');
+  });
+
+  it('crl_on_expiry is deny unless written, and has no effect without a list', async () => {
+    expect((await configOf(`${MTLS}  client_crl_files: [client-ca.crl]\n`)).tls?.trust.crlOnExpiry).toBe('deny');
+    const { result, said } = await load(`${MTLS}  crl_on_expiry: warn\n`);
+    expect(result.ok && result.config.tls?.trust.crlOnExpiry).toBe('warn');
+    expect(said).toContain('crl_on_expiry has no effect without client_crl_files');
   });
 
   it('a CA file of intermediates alone is a warning: nobody would get in', async () => {

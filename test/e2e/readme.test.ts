@@ -73,8 +73,8 @@ describe('the README', () => {
     const commands = [...stdout.matchAll(/^ {2}([a-z]+) /gm)]
       .map((match) => match[1])
       .filter((name) => name !== 'help');
-    const listed = [...README.matchAll(/^\| `promgate ([a-z]+)/gm)].map((match) => match[1]);
-    expect(listed.sort()).toEqual(commands.sort());
+    const listed = new Set([...README.matchAll(/^\| `promgate ([a-z]+)/gm)].map((match) => match[1]));
+    expect([...listed].sort()).toEqual(commands.sort());
   });
 
   it('says what a stranger gets: 401 whatever the path and method, 400 for what is malformed', async () => {

@@ -65,7 +65,14 @@ export function tlsOf(
       ...settings,
     },
     certificates: pairs.map(keyPairOf),
-    trust: { type, ca, caFingerprints: new Set(fingerprints), crls: crls?.value ?? [], allowedSans: [] },
+    trust: {
+      type,
+      ca,
+      caFingerprints: new Set(fingerprints),
+      crls: crls?.value ?? [],
+      crlOnExpiry: 'deny',
+      allowedSans: [],
+    },
   };
 }
 
@@ -90,6 +97,7 @@ export interface Rig {
   answers: {
     mayConnect: ListenPorts['mayConnect'];
     judge: ListenPorts['judge'];
+    challenge: NonNullable<ListenPorts['challenge']>;
     handle(request: RawRequest, response: RawResponse, arrival: Arrival): void;
   };
   /** Every reason that was counted must have its log line. */
@@ -112,6 +120,7 @@ export async function startRig(config: Config, clock: Clock = systemClock): Prom
   const answers: Rig['answers'] = {
     mayConnect: () => null,
     judge: () => null,
+    challenge: () => null,
     handle: (_request, response) => {
       response.end('ok');
     },
@@ -144,6 +153,7 @@ export async function startRig(config: Config, clock: Clock = systemClock): Prom
       answers.handle(request, response, arrival);
     },
     rawRefusal: () => Buffer.from(RAW_REFUSAL),
+    challenge: () => answers.challenge(),
   });
   await listener.listen(config);
   return {

@@ -7,7 +7,7 @@ import { DENY_REASON_NAMES } from '../../src/request/deny-reasons.ts';
 import { createAuthority, type Authority } from '../support/certificates.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 import { findProgram } from '../support/programs.ts';
-import { configOf, tlsOf, upstreamAt, upstreamOf } from '../support/config-fixture.ts';
+import { acmeOf, configOf, tlsOf, upstreamAt, upstreamOf } from '../support/config-fixture.ts';
 
 const START = Date.UTC(2026, 0, 1);
 const REQUEST = {
@@ -58,6 +58,7 @@ describe('the exposition', () => {
       type: 'RequireAndVerifyClientCert',
       ca: [authority.cert],
       caFingerprints: new Set<string>(),
+      crlOnExpiry: 'deny',
       allowedSans: [],
       crls: [
         {
@@ -76,7 +77,9 @@ describe('the exposition', () => {
       configOf({
         users,
         tls: tlsOf({ certificates: [pair()], trust }),
+        files: [{ path: '/etc/promgate/ca.crl', source: 'client_ca' }],
         access: { ...configOf().access, allowHosts: ['master.example.com'] },
+        acme: acmeOf('gate.example.com'),
       }),
     );
     metrics.request(REQUEST);
@@ -87,6 +90,10 @@ describe('the exposition', () => {
     metrics.upstreamRetried(REQUEST.upstream);
     metrics.passwordHashed(0.1);
     metrics.hostNameResolved('master.example.com', false);
+    metrics.acme.nextRenewal('gate.example.com', 1);
+    metrics.acme.ariWindow('gate.example.com', 1, 2);
+    metrics.acme.selfSigned('gate.example.com', true);
+    metrics.authority.crlKept('/etc/promgate/ca.crl', true);
     const { body, contentType } = await metrics.expose();
     const found = spawnSync(findProgram('promtool'), ['check', 'metrics'], { input: body, encoding: 'utf8' });
     expect(found.stdout + found.stderr).toBe('');
@@ -95,6 +102,24 @@ describe('the exposition', () => {
     for (const { name } of Object.values(METRICS)) {
       expect(body, name).toMatch(new RegExp(`^${name}(?:_count)?(?:\\{.*\\})? `, 'm'));
     }
+  });
+
+  it('counts attempts to obtain a certificate, and forgets one that is no longer wanted', async () => {
+    const metrics = make();
+    // Before the configuration is described: a manager starts first.
+    metrics.acme.selfSigned('gate.example.com', true);
+    metrics.describe(configOf({ acme: acmeOf('gate.example.com') }));
+    metrics.acme.attempt('gate.example.com', 'rate-limited');
+    metrics.acme.nextRenewal('gate.example.com', 12);
+    metrics.acme.nextRenewal('stranger.example.com', 12);
+    const { body } = await metrics.expose();
+    expect(body).toContain('promgate_acme_attempts_total{outcome="rate-limited"} 1');
+    expect(body).toContain('promgate_acme_attempts_total{outcome="issued"} 0');
+    expect(body).toContain('promgate_acme_self_signed{name="gate.example.com"} 1');
+    expect(body).toContain('promgate_acme_next_renewal_timestamp_seconds{name="gate.example.com"} 12');
+    expect(body).not.toContain('stranger');
+    metrics.describe(configOf());
+    expect((await metrics.expose()).body).not.toContain('{name="gate.example.com"}');
   });
 
   it('has every reason of a refusal from the start, at 0', async () => {
@@ -188,6 +213,7 @@ describe('describe', () => {
             type: 'RequireAndVerifyClientCert',
             ca: [authority.cert],
             caFingerprints: new Set(),
+            crlOnExpiry: 'deny',
             allowedSans: [],
             crls: [
               { ...crl, issuer: 'CN=old', nextUpdate: START + 5000 },

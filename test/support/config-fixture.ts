@@ -1,5 +1,5 @@
 /** Configurations with every default filled in; each test changes what it is about. */
-import type { Config, Limits, Tls, Upstream } from '../../src/config/config.ts';
+import type { AcmeSettings, Config, Limits, Tls, Upstream } from '../../src/config/config.ts';
 import { EMPTY_ADDRESS_SET } from '../../src/formats/address-set.ts';
 
 export const LIMITS: Limits = {
@@ -52,8 +52,19 @@ export function tlsOf(changes: Partial<Tls> = {}): Tls {
   return {
     settings: TLS_SETTINGS,
     certificates: [],
-    trust: { type: 'NoClientCert', ca: [], caFingerprints: new Set(), crls: [], allowedSans: [] },
+    trust: { type: 'NoClientCert', ca: [], caFingerprints: new Set(), crls: [], crlOnExpiry: 'deny', allowedSans: [] },
     ...changes,
+  };
+}
+
+export function acmeOf(name: string): AcmeSettings {
+  return {
+    directories: [{ url: 'https://ca.example.com/directory', name: 'ca.example.com', ca: null, externalAccount: null }],
+    staging: null,
+    email: null,
+    certificates: [{ names: [name], keyType: 'p256', profile: null }],
+    challenge: { kind: 'http-01', listen: ':80' },
+    stateDirectory: '/var/lib/promgate/acme',
   };
 }
 
@@ -65,6 +76,7 @@ export function configOf(changes: Partial<Config> = {}): Config {
     listen: [{ kind: 'tcp', host: null, port: 9095, text: ':9095' }],
     http2: true,
     tls: null,
+    acme: null,
     authenticate: 'none',
     users: new Map(),
     access: {

@@ -46,3 +46,10 @@ export function prometheusPrograms(): PrometheusProgram[] {
   if (!isProgram(newest)) throw new Error('Prometheus 3 is missing: run "node scripts/servers.mjs"');
   return [...programs, { name: 'Prometheus 3', path: newest }];
 }
+
+/** A program that is unpacked from the newest packages because the distribution's is too old. @throws Error with the way out */
+export function newestProgram(name: string): string {
+  const path = join(SERVERS, 'newest/usr/bin', name);
+  if (!isProgram(path)) throw new Error(`the newest ${name} is missing: run "node scripts/servers.mjs"`);
+  return path;
+}

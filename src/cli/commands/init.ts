@@ -5,6 +5,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { parseCertificates } from '../../formats/x509.ts';
+import type { CertificateInfo } from '../../formats/x509.ts';
 import { PromgateError } from '../../lib/errors.ts';
 import { createFile, replaceFile } from '../../lib/private-file.ts';
 import { wasIssuedHere } from '../../tls/authority/certificate-authority.ts';
@@ -28,6 +29,8 @@ export interface InitOptions {
   readonly directory: string;
   /** Issue the own certificates anew, whatever their end. */
   readonly renew?: boolean;
+  /** A file with the CA of the clients: none of our own is made for them. For a first run. */
+  readonly clientCa?: string;
 }
 
 /**
@@ -41,8 +44,9 @@ export async function initCommand(
 ): Promise<number> {
   const layout = layoutOf(options.directory);
   const existing = await readIfThere(layout.config);
+  const clientCa = options.clientCa === undefined ? null : await readClientCa(options.clientCa, layout, existing);
   const foundPrometheus = existing === null && (await environment.probe());
-  const configuration = existing ?? firstConfiguration(foundPrometheus);
+  const configuration = existing ?? firstConfiguration(foundPrometheus, clientCa === null ? 'own' : 'given');
   const facts = readFacts(configuration, options.directory);
   if (facts === null) {
     printError(
@@ -57,8 +61,12 @@ export async function initCommand(
     facts.htpasswd === resolve(layout.htpasswd)
       ? await planCredentials(layout, terminal.isTerminal)
       : { plan: NOTHING_TO_DO, password: { kind: 'none' } };
+  const given =
+    clientCa === null || resolve(options.clientCa ?? '') === resolve(layout.clientCa)
+      ? NOTHING_TO_DO
+      : { ...NOTHING_TO_DO, writes: [newFile(layout.clientCa, clientCa, 0o644)] };
   const writes = existing === null ? [newFile(layout.config, configuration, 0o644)] : [];
-  const plan = joinPlans([certificates, credentials.plan, { ...NOTHING_TO_DO, writes }]);
+  const plan = joinPlans([certificates, given, credentials.plan, { ...NOTHING_TO_DO, writes }]);
 
   for (const key of await exposedKeys(layout)) {
     terminal.err(`promgate: warning: ${key} can be read by every user of this host: chmod 600 ${key}`);
@@ -79,6 +87,25 @@ export async function initCommand(
   await tellPassword(credentials, layout, terminal);
   await tellNextSteps(layout, facts, credentials, environment, terminal);
   return 0;
+}
+
+/** @throws {PromgateError} USAGE when there is a configuration already, or the file holds no CA. */
+async function readClientCa(file: string, layout: Layout, existing: string | null): Promise<string> {
+  if (existing !== null) {
+    throw new PromgateError('USAGE', `${layout.config} is there already: --client-ca is for a first run`, {
+      hint: `set client_ca_file in ${layout.config}`,
+    });
+  }
+  const text = await readIfThere(file);
+  if (text === null) throw new PromgateError('USAGE', `${file} does not exist`);
+  const certificates = parseCertificates(text);
+  if (!certificates.ok) throw new PromgateError('USAGE', `${file}: ${certificates.message}`);
+  const other = certificates.value.find(({ isCa }) => !isCa);
+  if (other !== undefined) {
+    throw new PromgateError('USAGE', `${file}: the certificate ${JSON.stringify(other.subject)} is not that of a CA`);
+  }
+  // Certificates only: a private key in the same file stays where it is.
+  return certificates.value.map(({ pem }) => pem).join('');
 }
 
 async function planOwnCertificates(
@@ -144,12 +171,14 @@ async function tellNextSteps(
   { hostName, addresses }: InitEnvironment,
   terminal: Terminal,
 ): Promise<void> {
+  const own = facts.serverCert === resolve(layout.server.cert) ? await ownServer(layout, facts) : null;
   const steps = nextSteps({
     layout,
     facts,
     hostName,
     addresses,
-    ownNames: facts.serverCert === resolve(layout.server.cert) ? await ownNames(layout.server.cert) : null,
+    ownNames: own?.names ?? null,
+    serverCa: own?.ca ?? layout.ca.cert,
     hasClientCertificate: facts.clientCa === resolve(layout.ca.cert) && (await isThere(layout.client.cert)),
     hasPassword: facts.htpasswd === resolve(layout.htpasswd) && (await isThere(layout.htpasswd)),
     hasPasswordFile: password.kind === 'file',
@@ -157,10 +186,21 @@ async function tellNextSteps(
   if (steps !== null) terminal.out(steps);
 }
 
-async function ownNames(path: string): Promise<readonly string[] | null> {
+/** The names of the server certificate, and the CA that issued it: the own one, or the given one of a fleet. */
+async function ownServer(
+  layout: Layout,
+  { clientCa }: ConfigurationFacts,
+): Promise<{ readonly names: readonly string[]; readonly ca: string } | null> {
+  const leaf = await firstCertificate(layout.server.cert);
+  if (leaf === null || !wasIssuedHere(leaf.issuer)) return null;
+  const names = [...leaf.sans.dns, ...leaf.sans.ip];
+  const isGiven = clientCa !== null && (await firstCertificate(clientCa))?.subjectKey === leaf.issuerKey;
+  return { names, ca: isGiven ? clientCa : layout.ca.cert };
+}
+
+async function firstCertificate(path: string): Promise<CertificateInfo | null> {
   const certificates = parseCertificates((await readIfThere(path)) ?? '');
-  const [leaf] = certificates.ok ? certificates.value : [];
-  return leaf !== undefined && wasIssuedHere(leaf.issuer) ? [...leaf.sans.dns, ...leaf.sans.ip] : null;
+  return (certificates.ok ? certificates.value[0] : undefined) ?? null;
 }
 
 async function isThere(path: string): Promise<boolean> {

@@ -30,7 +30,12 @@ import { connectionVerdict } from '../../request/authenticate/client-certificate
 import { createPasswordCheck } from '../../request/authenticate/password-check.ts';
 import { createUpstreamPools } from '../../request/forward/pools.ts';
 import { rawRefusal } from '../../request/respond/refusal.ts';
+import { createCrlKeeper } from '../../tls/authority/crl-keeper.ts';
+import { createRenewer } from '../../tls/authority/renewer.ts';
 import { secureContextOptions } from '../../tls/secure-context.ts';
+import { createAcmeOverlay } from '../acme/overlay.ts';
+import { createRenewalJob } from '../acme/renewal-job.ts';
+import { reportCertificates } from '../certificate-report.ts';
 import { probePrometheus } from '../prometheus-probe.ts';
 import { watchSignals } from '../signals.ts';
 import { addressWarnings, certificateWarnings, selfUpstreamHint } from '../start-hints.ts';
@@ -115,10 +120,11 @@ async function serve(
     handle: apps.handle,
     secureContextOptions,
     rawRefusal: (reason) => rawRefusal(config, reason),
+    challenge: () => acme.current()?.tlsAlpn ?? null,
   });
 
   /** Takes a configuration into force, the first and every later one; throws when the old one must go on. */
-  const apply = async (next: Config): Promise<void> => {
+  const putToWork = async (next: Config): Promise<void> => {
     await hosts.follow(next.access.allowHosts);
     const app = await apps.prepare(next);
     const before = config;
@@ -133,11 +139,18 @@ async function serve(
     app.takeOver();
     passwordCheck.applied(next);
     metrics.describe(next);
-    if (!listening) return;
     admin.apply(next);
+    crlKeeper.follow(next.files);
+    // What comes from a CA by ACME is renewed there.
+    renewer.follow(next.acme === null ? (next.tls?.certificates ?? []) : []);
+    if (!listening) return;
     upstreamWatch.apply(next.upstreams);
     bypassWatch.apply(next.upstreams);
   };
+  const crlKeeper = createCrlKeeper({ clock, log, metrics: metrics.authority });
+  const renewer = createRenewer({ clock, log, metrics: metrics.authority });
+  const acme = createAcmeOverlay({ clock, log, metrics: metrics.acme, apply: putToWork });
+  const renewal = createRenewalJob(acme, clock);
 
   const admin = createAdmin({
     config,
@@ -152,6 +165,9 @@ async function serve(
     reload: async () => reportReload(await reloader.reload('the admin address')),
     lockouts: () => passwordCheck.lockouts(),
     clearLockout: (address) => passwordCheck.clearLockout(address),
+    certificates: () => reportCertificates(config, acme.current()?.manager.status() ?? [], clock.now()),
+    renewCertificates: (name, isRehearsal) => renewal.start(name, isRehearsal),
+    renewal: () => renewal.progress(),
   });
   const upstreamWatch = watchUpstreams({
     upstreams: config.upstreams,
@@ -162,16 +178,24 @@ async function serve(
   });
   const bypassWatch = watchBypass({ upstreams: config.upstreams, clock, log, metrics });
 
-  const reloader = createReloader({ initial: first, options: loadOptions, apply, metrics, log, clock });
+  const reloader = createReloader({
+    initial: first,
+    options: loadOptions,
+    apply: (next) => acme.apply(next),
+    metrics,
+    log,
+    clock,
+  });
   const warnings = clock.every(DAY_MS, () => {
     warnOfCertificates(config, log);
   });
   const signals = watchSignals(clock, () => void reloader.reload('SIGHUP'));
   try {
-    await apply(config);
+    await acme.apply(first.config);
     await listener.listen(config);
     listening = true;
     await admin.listen();
+    acme.start();
     log.info(
       { version: VERSION, listen: listener.addresses().map(print).join(', '), config: config.file, hash: config.hash },
       'serving',
@@ -191,6 +215,9 @@ async function serve(
     // Also when an address is taken: nothing may keep the process alive.
     warnings.cancel();
     reloader.close();
+    crlKeeper.close();
+    renewer.close();
+    await acme.close();
     upstreamWatch.close();
     bypassWatch.close();
     hosts.close();

@@ -5,6 +5,7 @@ import { code, GENERATED, markdownDocument, markdownTable } from './markdown.ts'
 /** What the labels mean; a test asserts that every label has a row. */
 const LABELS: Readonly<Record<string, string>> = {
   upstream: `The upstream as configured, without credentials; ${code(NO_LABEL)} when none was chosen.`,
+  file: 'The path of a revocation list.',
   code: 'The status code of the answer; `499` when the client left before there was one.',
   identity:
     'The name of an entry of `identities`, a configured user, `certificate` or `anonymous`; never what a stranger typed.',

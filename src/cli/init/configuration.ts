@@ -9,6 +9,7 @@ export interface ConfigurationFacts {
   readonly serverCert: string | null;
   readonly serverKey: string | null;
   readonly clientCa: string | null;
+  readonly clientCrls: readonly string[];
   readonly htpasswd: string | null;
   /** Whether it has `tls_server_config` at all. */
   readonly hasTls: boolean;
@@ -17,8 +18,11 @@ export interface ConfigurationFacts {
   readonly upstreams: readonly { readonly kind: 'prometheus' | 'exporter' | 'any'; readonly prefix: string }[];
 }
 
-/** @param foundPrometheus whether one answers at its default address. */
-export function firstConfiguration(foundPrometheus: boolean): string {
+/**
+ * @param foundPrometheus whether one answers at its default address.
+ * @param clientCa whose certificates identify a client.
+ */
+export function firstConfiguration(foundPrometheus: boolean, clientCa: 'own' | 'given' = 'own'): string {
   const upstreams = foundPrometheus
     ? `  # The Prometheus that answered when this file was written. Bind it to loopback, so that nobody gets around the
   # gate: prometheus --web.listen-address=127.0.0.1:9090
@@ -45,7 +49,7 @@ tls_server_config:
   cert_file: certs/server.crt
   key_file: certs/server.key
   # Whose certificates identify a client.
-  client_ca_file: certs/ca.crt
+  client_ca_file: certs/${clientCa === 'own' ? 'ca' : 'client-ca'}.crt
 
 # Users and hashed passwords; \`promgate passwd .htpasswd add USER\` changes them.
 htpasswd_file: .htpasswd
@@ -75,6 +79,7 @@ export function readFacts(text: string, directory: string): ConfigurationFacts |
     serverCert: file(tls?.['cert_file']),
     serverKey: file(tls?.['key_file']),
     clientCa: file(tls?.['client_ca_file']),
+    clientCrls: asList(tls?.['client_crl_files']).flatMap((value) => file(value) ?? []),
     htpasswd: file(root['htpasswd_file']),
     hasTls: tls !== null,
     listen: firstAddress(root['listen_addresses'] ?? [':9095']),

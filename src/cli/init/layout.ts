@@ -19,6 +19,8 @@ export interface Layout {
   readonly initialPassword: string;
   readonly ca: PairPaths;
   readonly server: PairPaths;
+  /** The CA of the clients where it is not the own one: `init --client-ca`. */
+  readonly clientCa: string;
   /** The central Prometheus. */
   readonly client: PairPaths;
 }
@@ -42,6 +44,7 @@ export function layoutOf(directory: string): Layout {
     initialPassword: join(directory, 'initial-password'),
     ca: pair('ca'),
     server: pair('server'),
+    clientCa: join(certs, 'client-ca.crt'),
     client: pair('prometheus'),
   };
 }

@@ -2,7 +2,7 @@
  * What to do next, as text that works as it stands: a curl line, and the scrape jobs for the central Prometheus. Paths
  * are absolute. Contains no secret. Pure.
  */
-import { isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
 import type { ConfigurationFacts } from './configuration.ts';
 import { FIRST_USER } from './credentials.ts';
@@ -15,6 +15,8 @@ export interface NextStepsRequest {
   readonly addresses: readonly string[];
   /** Names of the server certificate when the own CA issued it, else null. */
   readonly ownNames: readonly string[] | null;
+  /** The CA that issued the server certificate, where it is at hand. */
+  readonly serverCa: string;
   /** Whether the gate takes the client certificate that `init` made. */
   readonly hasClientCertificate: boolean;
   readonly hasPassword: boolean;
@@ -33,7 +35,7 @@ export function nextSteps(request: NextStepsRequest): string | null {
   return [
     `Once it serves${runCommand(request.layout)}, ask it:`,
     '',
-    curlLine(request, `${urlHost(listen.host ?? 'localhost')}:${String(listen.port)}`),
+    curlLine(request, `${urlHost(listen.host ?? localName(request))}:${String(listen.port)}`),
     '',
     'and have the central Prometheus scrape it:',
     '',
@@ -52,7 +54,7 @@ function runCommand({ config }: Layout): string {
 function curlLine(request: NextStepsRequest, authority: string): string {
   const { layout, facts, ownNames, hasClientCertificate, hasPassword } = request;
   const words = ['curl'];
-  if (facts.hasTls && ownNames !== null) words.push('--cacert', shellWord(resolve(layout.ca.cert)));
+  if (facts.hasTls && ownNames !== null) words.push('--cacert', shellWord(resolve(request.serverCa)));
   if (facts.hasTls && hasClientCertificate) {
     words.push('--cert', shellWord(resolve(layout.client.cert)), '--key', shellWord(resolve(layout.client.key)));
   } else if (hasPassword) {
@@ -96,7 +98,7 @@ function credentials(request: NextStepsRequest): string[] {
   if (facts.hasTls && (ownNames !== null || usesCertificate)) {
     lines.push('# These paths are of this host: on another one put copies of the files, and their paths here.');
     lines.push('tls_config:');
-    if (ownNames !== null) lines.push(`  ca_file: ${JSON.stringify(resolve(layout.ca.cert))}`);
+    if (ownNames !== null) lines.push(`  ca_file: ${JSON.stringify(resolve(request.serverCa))}`);
   }
   if (usesCertificate) {
     lines.push(`  cert_file: ${JSON.stringify(resolve(layout.client.cert))}`);
@@ -122,7 +124,16 @@ function targets({ hostName }: NextStepsRequest, target: string): string[] {
 function reachableName({ addresses, ownNames, hostName, facts }: NextStepsRequest): string {
   if (facts.hasTls && ownNames === null) return hostName;
   const names = ownNames ?? [...addresses, hostName];
-  return addresses.find((address) => names.includes(address)) ?? 'localhost';
+  const own = addresses.find((address) => names.includes(address));
+  if (own !== undefined || names.includes('localhost')) return own ?? 'localhost';
+  // A certificate that was made elsewhere names the host as others know it.
+  return names.find((name) => isIP(name) === 0 && !name.startsWith('*')) ?? names[0] ?? 'localhost';
+}
+
+/** By which this host reaches itself. */
+function localName(request: NextStepsRequest): string {
+  const { ownNames } = request;
+  return ownNames === null || ownNames.includes('localhost') ? 'localhost' : reachableName(request);
 }
 
 function urlHost(host: string): string {

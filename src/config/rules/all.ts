@@ -1,5 +1,6 @@
 /** Every rule over several keys, and the few that fit nowhere else. */
 import type { Problem } from '../../lib/problem.ts';
+import { acmeRule } from './acme.ts';
 import type { ConfigSource } from '../config.ts';
 import { addressRule } from './addresses.ts';
 import { authenticationRule } from './authentication.ts';
@@ -38,6 +39,7 @@ const RULES: readonly Rule[] = [
   addressRule,
   exemptRule,
   tlsRule,
+  acmeRule,
   upstreamRule,
   identityRule,
   rateLimitRule,

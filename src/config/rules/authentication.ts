@@ -37,7 +37,7 @@ export function deriveAuthentication(raw: Raw): Authentication {
     clientAuthType,
     hasUsers: users,
     hasClientCa: (tls?.client_ca ?? '') !== '' || (tls?.client_ca_file ?? '') !== '',
-    hasTls: isTlsOn(tls),
+    hasTls: isTlsOn(tls) || raw.acme !== undefined,
   };
 }
 
@@ -88,10 +88,9 @@ function writtenProblems({ raw, authentication }: RuleInput): Problem[] {
 
 function trustProblems({ raw, authentication }: RuleInput): Problem[] {
   const tls = raw.tls_server_config;
-  if (tls === undefined) return [];
   const { clientAuthType, hasClientCa, hasTls } = authentication;
   const found: Problem[] = [];
-  const implied = tls.client_auth_type === undefined;
+  const implied = tls?.client_auth_type === undefined;
   if (verifiesClients(clientAuthType) && !hasClientCa && hasTls) {
     const message = implied
       ? `authenticate: ${authentication.authenticate} verifies client certificates, but there is no client CA`
@@ -99,10 +98,14 @@ function trustProblems({ raw, authentication }: RuleInput): Problem[] {
     const hint = 'set client_ca_file: the roots of the system would let in everybody with any certificate';
     found.push(error(message, implied ? AUTHENTICATE : TYPE, { hint }));
   }
+  if (tls === undefined) return found;
   if (clientAuthType === 'NoClientCert' && hasClientCa) {
     const key = (tls.client_ca_file ?? '') === '' ? 'client_ca' : 'client_ca_file';
     const hint = 'set client_auth_type: RequireAndVerifyClientCert';
     found.push(error(`${key} is set, but client_auth_type is NoClientCert`, [TLS, key], { at: 'key', hint }));
+  }
+  if (tls.crl_on_expiry === 'warn' && tls.client_crl_files.length === 0) {
+    found.push(warning('crl_on_expiry has no effect without client_crl_files', [TLS, 'crl_on_expiry'], { at: 'key' }));
   }
   if (tls.client_crl_files.length > 0 && !verifiesClients(clientAuthType)) {
     const message = `client_crl_files is set, but client_auth_type is ${clientAuthType}`;

@@ -54,7 +54,8 @@ export function passwordUsersOf({ name, password_users: users, certificates }: R
 
 /** The one matcher of an item of `certificates`; null when there is none, or several. */
 export function matcherOf(raw: RawMatcher): CertificateMatcher | null {
-  const written = [raw.san, raw.dns, raw.email, raw.uri, raw.ip, raw.cn].filter((matcher) => matcher !== undefined);
+  const { san, dns, email, uri, ip, cn, spki } = raw;
+  const written = [san, dns, email, uri, ip, cn, spki].filter((matcher) => matcher !== undefined);
   return written.length === 1 ? (written[0] ?? null) : null;
 }
 
@@ -98,7 +99,7 @@ function matcherProblems({ certificates = [] }: RawIdentity, index: number): Pro
   return certificates.flatMap((raw, item) =>
     matcherOf(raw) === null
       ? [
-          error('one certificate is named in one way: by san, dns, email, uri, ip or cn', [
+          error('one certificate is named in one way: by san, dns, email, uri, ip, cn or spki', [
             'identities',
             index,
             'certificates',

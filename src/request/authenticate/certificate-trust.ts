@@ -21,7 +21,7 @@ export function stillTrusted(chain: readonly ChainLink[], trust: ClientTrust, no
     if (nowMs > link.notAfter) return 'certificate_expired';
     if (nowMs < link.notBefore) return 'certificate_not_yet_valid';
   }
-  return trust.crls.length > 0 && !chain.every((link) => isCovered(link, trust.crls, nowMs)) ? 'crl_expired' : null;
+  return trust.crls.length > 0 && !chain.every((link) => isCovered(link, trust, nowMs)) ? 'crl_expired' : null;
 }
 
 /** Any list of the issuer counts, also one that is too old: what was revoked stays so. */
@@ -29,10 +29,15 @@ function isRevoked({ issuerKey, serial }: ChainLink, crls: readonly Crl[]): bool
   return crls.some((crl) => crl.issuerKey === issuerKey && crl.revoked.has(serial));
 }
 
-/** X509_V_FLAG_CRL_CHECK_ALL: with any CRL configured, every issuer of the chain needs one that is valid now. */
-function isCovered({ issuerKey }: ChainLink, crls: readonly Crl[], nowMs: number): boolean {
+/**
+ * X509_V_FLAG_CRL_CHECK_ALL: with any CRL configured, every issuer of the chain needs one that is valid now. With
+ * `crl_on_expiry: warn` an old one will do; an issuer without any is still refused.
+ */
+function isCovered({ issuerKey }: ChainLink, { crls, crlOnExpiry }: ClientTrust, nowMs: number): boolean {
   return crls.some(
     (crl) =>
-      crl.issuerKey === issuerKey && crl.thisUpdate <= nowMs && (crl.nextUpdate === null || nowMs <= crl.nextUpdate),
+      crl.issuerKey === issuerKey &&
+      crl.thisUpdate <= nowMs &&
+      (crlOnExpiry === 'warn' || crl.nextUpdate === null || nowMs <= crl.nextUpdate),
   );
 }

@@ -42,12 +42,12 @@ export function createClaims(identities: readonly IdentityRule[] | null): Claims
   for (const rule of identities) {
     for (const user of usersOf(rule)) add(byUser, user, rule);
     for (const matcher of rule.certificates) {
-      if (matcher.by === 'cn' || !matcher.wildcard) add(exact, tableKey(matcher.by, matcher.value), rule);
+      if (!('wildcard' in matcher) || !matcher.wildcard) add(exact, tableKey(matcher.by, matcher.value), rule);
       else if (matcher.by === 'dns') add(wildcard, matcher.value.replace(/^\*\./, '').toLowerCase(), rule);
     }
   }
 
-  function rulesOf({ sans, commonName }: VerifiedCertificate): ReadonlySet<IdentityRule> {
+  function rulesOf({ sans, commonName, spkiHash }: VerifiedCertificate): ReadonlySet<IdentityRule> {
     const found = new Set<IdentityRule>();
     const look = (by: By, value: string) => {
       for (const rule of exact.get(tableKey(by, value)) ?? []) found.add(rule);
@@ -57,6 +57,7 @@ export function createClaims(identities: readonly IdentityRule[] | null): Claims
     for (const name of sans.uri) look('uri', name);
     for (const name of sans.ip) look('ip', name);
     if (commonName !== null) look('cn', commonName);
+    look('spki', spkiHash);
     if (found.size > 0) return found;
     for (const name of sans.dns) {
       for (const rule of wildcard.get(wildcardKey(name) ?? '') ?? []) found.add(rule);

@@ -116,8 +116,8 @@ export function wasNotAsked(facts: TlsFacts | null, trust: ClientTrust | null): 
 const LONGEST_NAME = 253;
 
 /** Describes the holder for the log; printable ASCII, whatever the CA has signed. */
-export function describeHolder({ sans, commonName, serial }: PresentedCertificate): VerifiedCertificate {
+export function describeHolder({ sans, commonName, serial, spkiHash }: PresentedCertificate): VerifiedCertificate {
   const name = sans.dns[0] ?? sans.email[0] ?? sans.uri[0] ?? sans.ip[0] ?? commonName ?? '';
   const printable = escapeNonPrintable(name.replaceAll('…', '?')).slice(0, LONGEST_NAME);
-  return { name: printable, serial, commonName, sans };
+  return { name: printable, serial, spkiHash, commonName, sans };
 }

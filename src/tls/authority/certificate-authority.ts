@@ -1,14 +1,20 @@
 /** The own CA: makes it, and what is signed with it. Returns PEM text; writes no file, reads no clock. */
 import { randomBytes } from 'node:crypto';
+import { isIP } from 'node:net';
 import { generateKey, importSigningKeys } from './keys.ts';
 import type { CertificateAndKey, SigningKeys } from './keys.ts';
+import { encodeNameConstraints, isPermitted, NAME_CONSTRAINTS } from './name-constraints.ts';
+import type { PermittedNames } from './name-constraints.ts';
 import { commonName } from './names.ts';
+import type { AlternativeName } from './names.ts';
 import { loadX509 } from './x509-library.ts';
 import type { X509Library } from './x509-library.ts';
 import type { Extension, X509Certificate } from '@peculiar/x509';
 
 /** Stands in the subject of every CA made here, so that its certificates are recognised (`wasIssuedHere`). */
 const ORGANIZATION = 'promgate';
+/** As OpenSSL decides it (`cn2dnsid`): at least two labels. */
+const LOOKS_LIKE_DNS = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+$/;
 const BACKDATED_MS = 5 * 60_000;
 const DAY_MS = 86_400_000;
 
@@ -27,6 +33,8 @@ export interface CaRequest {
   readonly now: number;
   /** PEM; a key that is there already. A new one is made without it. */
   readonly key?: string;
+  /** What the CA may certify; everything without it. */
+  readonly permitted?: PermittedNames;
 }
 
 /**
@@ -34,7 +42,8 @@ export interface CaRequest {
  * pathLenConstraint 0).
  * @throws {TypeError} when the key cannot sign.
  */
-export async function createCa({ name, years = 10, now, key = generateKey() }: CaRequest): Promise<CertificateAndKey> {
+export async function createCa(request: CaRequest): Promise<CertificateAndKey> {
+  const { name, years = 10, now, key = generateKey(), permitted } = request;
   const library = await loadX509();
   const keys = await importSigningKeys(key);
   const end = new Date(now);
@@ -52,6 +61,9 @@ export async function createCa({ name, years = 10, now, key = generateKey() }: C
       new library.KeyUsagesExtension(library.KeyUsageFlags.keyCertSign | library.KeyUsageFlags.cRLSign, true),
       await library.SubjectKeyIdentifierExtension.create(keys.pair.publicKey),
       await library.AuthorityKeyIdentifierExtension.create(keys.pair.publicKey),
+      ...(permitted === undefined
+        ? []
+        : [new library.Extension(NAME_CONSTRAINTS, true, encodeNameConstraints(permitted))]),
     ],
   });
   return { cert: pemText(certificate.toString('pem')), key };
@@ -72,6 +84,30 @@ export function validity(signer: Signer, now: number, days: number): { notBefore
   const notAfter = Math.min(now + days * DAY_MS, signer.certificate.notAfter.getTime());
   if (notAfter <= now) throw new TypeError('the CA certificate has ended');
   return { notBefore: backdated(now), notAfter: new Date(notAfter) };
+}
+
+/**
+ * The common name that goes with these names under the name constraints of the CA, if it has any. Without a DNS name
+ * OpenSSL judges a common name that looks like one by the constraints, and an address looks like one.
+ * @returns null when there is to be none.
+ * @throws {TypeError} when a name is not permitted: no verifier would take it.
+ */
+export function permittedSubject(
+  { certificate }: Signer,
+  common: string | null,
+  names: readonly AlternativeName[],
+): string | null {
+  const extension = certificate.getExtension(NAME_CONSTRAINTS);
+  if (extension === null) return common;
+  const constraints = Buffer.from(extension.value);
+  const isJudged = !names.some(({ type }) => type === 'dns') && common !== null && LOOKS_LIKE_DNS.test(common);
+  const isAddress = common !== null && isIP(common) !== 0;
+  const judged = isJudged && !isAddress ? [...names, { type: 'dns' as const, value: common }] : names;
+  for (const name of judged) {
+    if (isPermitted(constraints, name)) continue;
+    throw new TypeError(`the name constraints of the CA do not permit ${name.type} ${JSON.stringify(name.value)}`);
+  }
+  return isAddress ? null : common;
 }
 
 /** Names the issuer by the key identifier that its own certificate states (RFC 5280 §4.2.1.1). */

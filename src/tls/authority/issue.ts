@@ -1,6 +1,15 @@
 /** Issues end certificates of the own CA, for servers and for clients. Writes no file, reads no clock. */
-import { authorityKeyIdentifier, openCa, pemText, randomSerial, validity } from './certificate-authority.ts';
-import { generateKey, importSigningKeys } from './keys.ts';
+import type { webcrypto } from 'node:crypto';
+import type { CertificateInfo } from '../../formats/x509.ts';
+import {
+  authorityKeyIdentifier,
+  openCa,
+  pemText,
+  permittedSubject,
+  randomSerial,
+  validity,
+} from './certificate-authority.ts';
+import { generateKey, importPublicKey, importSigningKeys } from './keys.ts';
 import type { CertificateAndKey } from './keys.ts';
 import { checkName, commonName, serverName } from './names.ts';
 import type { AlternativeName } from './names.ts';
@@ -45,23 +54,79 @@ export async function issueClient(request: ClientRequest): Promise<CertificateAn
   return issue(request, request.name, request.sans.map(checkName), 'clientAuth');
 }
 
+export interface CertifyRequest extends Omit<ClientRequest, 'key'> {
+  /** DER of the SubjectPublicKeyInfo: a key whose private half is elsewhere. */
+  readonly publicKey: Buffer;
+}
+
+/**
+ * A client certificate for a key that was made elsewhere. That its holder has the private half is the caller's to check.
+ * @returns PEM.
+ * @throws {TypeError} when a name is none, the CA has ended or the key cannot be used.
+ */
+export async function certifyClient(request: CertifyRequest): Promise<string> {
+  if (commonName(request.name) === null) {
+    throw new TypeError(`${JSON.stringify(request.name)} is not a common name of 1 to 64 characters`);
+  }
+  const publicKey = await importPublicKey(request.publicKey);
+  return certify(request, { name: request.name, sans: request.sans.map(checkName), purpose: 'clientAuth', publicKey });
+}
+
+export interface RenewalRequest extends IssueRequest {
+  readonly old: CertificateInfo;
+  readonly kind: 'server' | 'client';
+  readonly key: string;
+}
+
+/**
+ * The same names again, for another time.
+ * @returns PEM.
+ * @throws {TypeError} when the CA has ended, may not certify a name, or the key cannot be used.
+ */
+export async function issueAgain(request: RenewalRequest): Promise<string> {
+  const { old, kind } = request;
+  const sans: AlternativeName[] = [
+    ...old.sans.dns.map((value) => ({ type: 'dns' as const, value })),
+    ...old.sans.ip.map((value) => ({ type: 'ip' as const, value })),
+    ...old.sans.email.map((value) => ({ type: 'email' as const, value })),
+    ...old.sans.uri.map((value) => ({ type: 'uri' as const, value })),
+  ];
+  const name = old.commonName ?? '';
+  const { cert } = await issue(request, name, sans.map(checkName), kind === 'server' ? 'serverAuth' : 'clientAuth');
+  return cert;
+}
+
 async function issue(
-  { ca, days = 397, now, key = generateKey() }: IssueRequest,
+  request: IssueRequest,
   name: string,
   sans: readonly AlternativeName[],
   purpose: 'serverAuth' | 'clientAuth',
 ): Promise<CertificateAndKey> {
+  const { key = generateKey() } = request;
+  const { pair } = await importSigningKeys(key);
+  return { cert: await certify(request, { name, sans, purpose, publicKey: pair.publicKey }), key };
+}
+
+interface Contents {
+  readonly name: string;
+  readonly sans: readonly AlternativeName[];
+  readonly purpose: 'serverAuth' | 'clientAuth';
+  readonly publicKey: webcrypto.CryptoKey;
+}
+
+async function certify({ ca, days = 397, now }: IssueRequest, contents: Contents): Promise<string> {
+  const { name, sans, purpose, publicKey } = contents;
   const signer = await openCa(ca);
   const { library } = signer;
-  const { pair } = await importSigningKeys(key);
-  const subject = commonName(name);
+  const subject = permittedSubject(signer, commonName(name), sans);
+  if (subject === null && sans.length === 0) throw new TypeError('a certificate needs a name');
   const certificate = await library.X509CertificateGenerator.create({
     // Without a common name (a host name beyond 64 characters) the SAN identifies alone and must be critical.
     subject: subject === null ? [] : [{ CN: [subject] }],
     issuer: signer.certificate.subjectName,
     serialNumber: randomSerial(),
     ...validity(signer, now, days),
-    publicKey: pair.publicKey,
+    publicKey,
     signingKey: signer.keys.pair.privateKey,
     signingAlgorithm: signer.keys.signing,
     extensions: [
@@ -71,11 +136,11 @@ async function issue(
       ...(sans.length === 0
         ? []
         : [new library.SubjectAlternativeNameExtension(sans.map(toGeneralName), subject === null)]),
-      await library.SubjectKeyIdentifierExtension.create(pair.publicKey),
+      await library.SubjectKeyIdentifierExtension.create(publicKey),
       await authorityKeyIdentifier(signer),
     ],
   });
-  return { cert: pemText(certificate.toString('pem')), key };
+  return pemText(certificate.toString('pem'));
 }
 
 function toGeneralName(name: AlternativeName): { type: 'dns' | 'ip' | 'email' | 'url'; value: string } {

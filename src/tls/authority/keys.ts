@@ -19,13 +19,47 @@ export interface SigningKeys {
 
 type KeyImport = webcrypto.EcKeyImportParams | webcrypto.RsaHashedImportParams;
 
-/** A new ECDSA P-256 key: every TLS stack knows it, and all of one type avoids Node's mix-up of key types under SNI. */
-export function generateKey(): string {
-  return generateKeyPairSync('ec', {
-    namedCurve: 'P-256',
-    publicKeyEncoding: { type: 'spki', format: 'pem' },
-    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-  }).privateKey;
+export const KEY_TYPES = ['p256', 'p384', 'rsa2048', 'rsa4096'] as const;
+export type KeyType = (typeof KEY_TYPES)[number];
+
+/**
+ * A new key. ECDSA P-256 unless asked otherwise: every TLS stack knows it, and all of one type avoids Node's mix-up of
+ * key types under SNI.
+ */
+export function generateKey(type: KeyType = 'p256'): string {
+  return newKey(type).export({ type: 'pkcs8', format: 'pem' }).toString();
+}
+
+function newKey(type: KeyType): KeyObject {
+  switch (type) {
+    case 'p256':
+      return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
+    case 'p384':
+      return generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey;
+    case 'rsa2048':
+      return generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
+    case 'rsa4096':
+      return generateKeyPairSync('rsa', { modulusLength: 4096 }).privateKey;
+  }
+}
+
+/** PKCS #8 in PEM under a passphrase (PBES2, AES-256). OpenSSL's key derivation is quick: the passphrase must be long. */
+export function encryptKey(pem: string, passphrase: string): string {
+  return createPrivateKey(pem).export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase }).toString();
+}
+
+/** Whether a PEM private key needs a passphrase. */
+export function isEncryptedKey(pem: string): boolean {
+  return /^-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(pem);
+}
+
+/** @returns the key without its passphrase, PKCS #8 in PEM; null when the passphrase is wrong or the key is damaged. */
+export function decryptKey(pem: string, passphrase: string): string | null {
+  try {
+    return createPrivateKey({ key: pem, passphrase }).export({ type: 'pkcs8', format: 'pem' }).toString();
+  } catch {
+    return null;
+  }
 }
 
 /** ECDSA on P-256 and P-384 and RSA from 2048 bits on, unencrypted: what we issue with and issue for. */
@@ -52,6 +86,16 @@ export async function importSigningKeys(pem: string): Promise<SigningKeys> {
     },
     signing: { name: parameters.key.name, hash: parameters.hash },
   };
+}
+
+/**
+ * @param spki DER of a SubjectPublicKeyInfo.
+ * @throws {TypeError} when it is not of a type that we issue for.
+ */
+export async function importPublicKey(spki: Buffer): Promise<webcrypto.CryptoKey> {
+  const parameters = importParameters(createPublicKey({ key: spki, type: 'spki', format: 'der' }));
+  if (parameters === null) throw new TypeError('the key is not an ECDSA P-256, P-384 or RSA key');
+  return webcrypto.subtle.importKey('spki', spki, parameters.key, true, ['verify']);
 }
 
 function importParameters(key: KeyObject): { key: KeyImport; hash: string } | null {

@@ -25,11 +25,16 @@ const crl = (issuerKey: string, changes: Partial<Crl> = {}): Crl => ({
   revoked: new Set(),
   ...changes,
 });
-const trust = (crls: readonly Crl[] = [], fingerprints = ['ROOT']): ClientTrust => ({
+const trust = (
+  crls: readonly Crl[] = [],
+  fingerprints = ['ROOT'],
+  crlOnExpiry: ClientTrust['crlOnExpiry'] = 'deny',
+): ClientTrust => ({
   type: 'RequireAndVerifyClientCert',
   ca: [],
   caFingerprints: new Set(fingerprints),
   crls,
+  crlOnExpiry,
   allowedSans: [],
 });
 const revoking = (issuerKey: string, serial: string, changes: Partial<Crl> = {}): Crl =>
@@ -112,5 +117,23 @@ describe('revocation', () => {
 
   test('a list without an end does not expire', () => {
     expect(stillTrusted(chain, trust([crl('sub', { nextUpdate: null }), crl('root')]), NOW)).toBeNull();
+  });
+});
+
+describe('crl_on_expiry: warn', () => {
+  const judge = (crls: readonly Crl[]) => stillTrusted(chain, trust(crls, ['ROOT'], 'warn'), NOW);
+  const ended = { nextUpdate: NOW - 1 };
+
+  test('an expired list lets those in that are not on it', () => {
+    expect(judge([crl('sub', ended), crl('root', ended)])).toBeNull();
+  });
+
+  test('an expired list keeps those out that are on it', () => {
+    expect(judge([revoking('sub', '5ELEAF', ended), crl('root', ended)])).toBe('certificate_revoked');
+  });
+
+  test('an issuer without any list, or with one of the future, is refused as before', () => {
+    expect(judge([crl('sub', ended)])).toBe('crl_expired');
+    expect(judge([crl('sub', { thisUpdate: NOW + 1 }), crl('root')])).toBe('crl_expired');
   });
 });

@@ -173,3 +173,30 @@ describe('names and labels', () => {
     expect(identityOf(byUser('prom'), claim)).toMatchObject({ name: 'master', label: 'master', user: 'prom' });
   });
 });
+
+describe('an entry that pins a public key', () => {
+  const spki = (value: string): CertificateMatcher => ({ by: 'spki', value });
+  const pinned = (spkiHash: string, names: readonly string[] = ['a.example.com']) => ({
+    user: null,
+    certificate: { ...holder({ dns: names }), spkiHash },
+  });
+  const [KEY, OTHER] = ['ab'.repeat(32), 'cd'.repeat(32)];
+
+  test('claims the holder of that key under any name, and no other holder of the name', () => {
+    const rules = [rule('master', { certificates: [spki(KEY)] })];
+    expect(claimed(rules, pinned(KEY))).toBe('master');
+    expect(claimed(rules, pinned(KEY, ['renamed.example.com']))).toBe('master');
+    expect(claimed(rules, pinned(OTHER))).toBe('identity_unknown');
+  });
+
+  test('is not taken for a name, nor a name for a pin', () => {
+    const rules = [rule('master', { certificates: [spki(KEY)] })];
+    expect(claimed(rules, pinned(OTHER, [KEY]))).toBe('identity_unknown');
+    expect(claimed([rule('master', { certificates: [dns(KEY)] })], pinned(KEY))).toBe('identity_unknown');
+  });
+
+  test('beside an entry that claims the name makes the certificate ambiguous', () => {
+    const rules = [rule('one', { certificates: [spki(KEY)] }), rule('two', { certificates: [dns('a.example.com')] })];
+    expect(claimed(rules, pinned(KEY))).toBe('identity_mismatch');
+  });
+});

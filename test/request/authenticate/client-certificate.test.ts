@@ -17,7 +17,7 @@ const good = presented({ chain: CHAIN, sans: { ...NO_SANS, dns: ['master.example
 const bad = presented({ verifyError: 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY' });
 
 function trust(type: ClientAuthType, changes: Partial<ClientTrust> = {}): ClientTrust {
-  return { type, ca: [], caFingerprints: new Set(['CA']), crls: [], allowedSans: [], ...changes };
+  return { type, ca: [], caFingerprints: new Set(['CA']), crls: [], crlOnExpiry: 'deny', allowedSans: [], ...changes };
 }
 
 type Row = [type: ClientAuthType, none: string | null, good: string | null, bad: string | null, identifies: boolean];

@@ -99,7 +99,13 @@ export function shiftedClock(base: Clock): Clock & { advance(ms: number): void }
 export const NO_SANS: SubjectAltNames = { dns: [], email: [], uri: [], ip: [] };
 
 export function holder(sans: Partial<SubjectAltNames>, commonName: string | null = null): VerifiedCertificate {
-  return { name: sans.dns?.[0] ?? commonName ?? '', serial: '1001', commonName, sans: { ...NO_SANS, ...sans } };
+  return {
+    name: sans.dns?.[0] ?? commonName ?? '',
+    serial: '1001',
+    spkiHash: '',
+    commonName,
+    sans: { ...NO_SANS, ...sans },
+  };
 }
 
 export function presented(changes: Partial<PresentedCertificate> = {}): PresentedCertificate {
@@ -108,6 +114,7 @@ export function presented(changes: Partial<PresentedCertificate> = {}): Presente
     commonName: 'master',
     sans: NO_SANS,
     serial: '1001',
+    spkiHash: 'ab'.repeat(32),
     notAfter: Date.UTC(2027, 0, 1),
     verifyError: null,
     chain: [],

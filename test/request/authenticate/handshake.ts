@@ -22,6 +22,7 @@ export function trustOf(
     ca,
     caFingerprints: new Set(fingerprints),
     crls: crls.flatMap((pem) => valueOf(parseCrls(pem))),
+    crlOnExpiry: 'deny',
     allowedSans: [],
     ...changes,
   };

@@ -99,7 +99,7 @@ async function ask(
 }
 
 const trusting = (type: 'VerifyClientCertIfGiven' | 'RequireAndVerifyClientCert' | 'RequestClientCert') =>
-  tlsOf({ trust: { type, ca: [], caFingerprints: new Set(['CA']), crls: [], allowedSans: [] } });
+  tlsOf({ trust: { type, ca: [], caFingerprints: new Set(['CA']), crls: [], crlOnExpiry: 'deny', allowedSans: [] } });
 
 describe('password', () => {
   test('user and password come out of the header', async () => {

@@ -151,6 +151,7 @@ describe.each(PROTOCOLS)('an answer over %s', (_name, flags, urlOf) => {
         certificate: {
           name: 'master.test',
           serial: '0A',
+          spkiHash: '',
           commonName: null,
           sans: { dns: [], email: [], uri: [], ip: [] },
         },

@@ -1,0 +1,139 @@
+/** Wires what looks after the certificates of one `acme` section: state, issuer, challenge and the keeper itself. */
+import type { AcmeSettings, KeyPair } from '../../config/config.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { PromgateError } from '../../lib/errors.ts';
+import { createAnswerer } from '../../tls/acme/challenges/answerer.ts';
+import type { ConfiguredChallenge } from '../../tls/acme/challenges/answerer.ts';
+import { AcmeFailure } from '../../tls/acme/contract.ts';
+import type { AcmeManager, AcmeMetrics, Issuer, Log, StateStore, WantedCertificate } from '../../tls/acme/contract.ts';
+import { createIssuer } from '../../tls/acme/issuer.ts';
+import { nameOf } from '../../tls/acme/pair.ts';
+import { createAcmeManager } from '../../tls/acme/renewal.ts';
+import { createStateStore } from '../../tls/acme/store.ts';
+import { processIdentity } from './process-identity.ts';
+
+/** Hears what is done, step by step, for a person who waits. */
+export type Tell = (step: string, detail: string) => void;
+
+export interface AcmeService {
+  readonly settings: AcmeSettings;
+  readonly manager: AcmeManager;
+  readonly tlsAlpn: ConfiguredChallenge['tlsAlpn'];
+  /** Orders now. @throws {AcmeFailure | PromgateError} */
+  renew(name: string | null, tell: Tell): Promise<void>;
+  /** Orders from the staging directory and throws the certificate away; without one it only says what would be done. */
+  rehearse(name: string | null, tell: Tell): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface AcmeServicePorts {
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: AcmeMetrics;
+  onChange(pairs: readonly KeyPair[]): void;
+}
+
+/** Does nothing before `manager.open`. */
+export async function createAcmeService(settings: AcmeSettings, ports: AcmeServicePorts): Promise<AcmeService> {
+  const { clock, log, metrics } = ports;
+  const store = await openStore(settings, ports);
+  const challenge = createAnswerer(settings.challenge, { clock, environment: hookEnvironment(), killGroup });
+  const listeners = new Set<Tell>();
+  const plain = createIssuer({ clock, accounts: store, email: settings.email, challenge });
+  const issuer: Issuer = {
+    order: (request) =>
+      plain.order({
+        ...request,
+        progress(step, detail) {
+          request.progress(step, detail);
+          for (const tell of listeners) tell(step, detail);
+        },
+      }),
+    renewalInfo: (directory, cert) => plain.renewalInfo(directory, cert),
+  };
+  const manager = createAcmeManager({
+    settings,
+    store,
+    issuer,
+    clock,
+    log,
+    metrics,
+    random: () => Math.random(),
+    onChange(pairs) {
+      ports.onChange(pairs);
+    },
+  });
+  const ended = new AbortController();
+
+  const listening = async (tell: Tell, work: () => Promise<void>): Promise<void> => {
+    listeners.add(tell);
+    try {
+      await work();
+    } finally {
+      listeners.delete(tell);
+    }
+  };
+
+  const rehearseOne = async (wanted: WantedCertificate, tell: Tell): Promise<void> => {
+    const { staging, directories } = settings;
+    if (staging === null) {
+      const asked = directories.map(({ name }) => name).join(', then ');
+      tell('plan', `would order ${wanted.names.join(', ')} (${wanted.keyType}) from ${asked}; nothing was asked`);
+      return;
+    }
+    const { signal } = ended;
+    const done = await store.exclusively(wanted, signal, async () => {
+      // The caller's listeners hear it; there is nobody else to tell.
+      await issuer.order({ directory: staging, wanted, replaces: null, signal, progress: () => undefined });
+      return true;
+    });
+    if (done === null) throw new AcmeFailure('timeout', 'another process works on this certificate');
+    tell('done', `${staging.name} issued ${nameOf(wanted)}; the certificate was thrown away`);
+  };
+
+  return {
+    settings,
+    manager,
+    tlsAlpn: challenge.tlsAlpn,
+    renew: (name, tell) => listening(tell, () => manager.renew(name)),
+    rehearse: (name, tell) =>
+      listening(tell, async () => {
+        await manager.open();
+        for (const wanted of wantedBy(settings, name)) await rehearseOne(wanted, tell);
+      }),
+    async close() {
+      ended.abort();
+      await manager.close();
+    },
+  };
+}
+
+/** The store of a section; it touches nothing before it is opened. */
+export async function openStore(
+  { stateDirectory: directory }: AcmeSettings,
+  { clock, log }: Pick<AcmeServicePorts, 'clock' | 'log'>,
+): Promise<StateStore> {
+  const ownerUid = process.geteuid?.() ?? null;
+  return createStateStore({ directory, ownerUid, identity: await processIdentity(), clock, log });
+}
+
+function wantedBy({ certificates }: AcmeSettings, name: string | null): readonly WantedCertificate[] {
+  const found = name === null ? certificates : certificates.filter((wanted) => nameOf(wanted) === name);
+  if (found.length > 0) return found;
+  const known = certificates.map((wanted) => JSON.stringify(nameOf(wanted))).join(', ');
+  throw new PromgateError('USAGE', `no certificate is called ${JSON.stringify(name)}`, { hint: `there is ${known}` });
+}
+
+/** Nothing else of the environment reaches a hook: it may hold secrets. */
+function hookEnvironment(): Record<string, string> {
+  const { PATH, HOME } = process.env;
+  return { ...(PATH === undefined ? {} : { PATH }), ...(HOME === undefined ? {} : { HOME }) };
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}

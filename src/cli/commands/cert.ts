@@ -1,0 +1,183 @@
+/** `promgate cert status` and `promgate cert renew`: of the running gate, or of its files when none answers. */
+import type { Config } from '../../config/config.ts';
+import { renderProblems } from '../../config/explain.ts';
+import { loadConfig } from '../../config/load.ts';
+import { systemClock } from '../../lib/clock.ts';
+import { PromgateError } from '../../lib/errors.ts';
+import { escapeNonPrintable } from '../../lib/foreign-text.ts';
+import type { CertificateReport, RenewalProgress } from '../../observe/certificate-routes.ts';
+import type { AcmeMetrics, Log } from '../../tls/acme/contract.ts';
+import { readKeptStatus } from '../acme/kept-status.ts';
+import { createAcmeService } from '../acme/service.ts';
+import { readAdminAddress } from '../admin-address.ts';
+import { askAdmin, type AdminAnswer } from '../admin-client.ts';
+import { reportCertificates } from '../certificate-report.ts';
+import { certificateTable } from '../certificate-table.ts';
+import { printError, type Terminal } from '../terminal.ts';
+
+export interface StatusOptions {
+  readonly configFile: string;
+  readonly output: 'table' | 'json';
+}
+
+export interface RenewOptions {
+  readonly configFile: string;
+  /** null: every certificate. */
+  readonly name: string | null;
+  readonly isRehearsal: boolean;
+}
+
+const TIMEOUT_MS = 5000;
+const POLL_MS = 250;
+/** An order has ten minutes, and there may be several. */
+const LONGEST_RENEWAL_MS = 3_600_000;
+
+/** @returns 0, or 1 when something is close to its end or beyond it. @throws PromgateError */
+export async function certStatusCommand({ configFile, output }: StatusOptions, terminal: Terminal): Promise<number> {
+  const now = systemClock.now();
+  const asked = await whenRunning(configFile, { method: 'GET', path: '/api/certificates' });
+  const reports =
+    asked === null
+      ? await reportFiles(configFile, terminal)
+      : (JSON.parse(okay(asked).body) as { certificates: readonly CertificateReport[] }).certificates;
+  if (output === 'json') {
+    terminal.out(JSON.stringify({ running: asked !== null, certificates: reports.map(asJson) }, null, 2));
+  } else {
+    if (asked === null) terminal.err('promgate: the gate is not running; this is what its files say');
+    terminal.out(reports.length === 0 ? 'no certificate is in use' : certificateTable(reports, now));
+  }
+  return reports.some(({ state }) => state !== 'ok') ? 1 : 0;
+}
+
+/** @returns 0, or 1 when it failed. @throws PromgateError */
+export async function certRenewCommand(options: RenewOptions, terminal: Terminal): Promise<number> {
+  const { configFile, name, isRehearsal } = options;
+  const query = new URLSearchParams({
+    ...(name === null ? {} : { name }),
+    ...(isRehearsal ? { dry_run: 'true' } : {}),
+  });
+  const path = `/api/certificates/renew?${query.toString()}`;
+  const asked = await whenRunning(configFile, { method: 'POST', path });
+  if (asked === null) return renewFiles(options, terminal);
+  if (asked.status === 409 || asked.status === 400) {
+    const { error } = JSON.parse(asked.body) as { error: string };
+    printError(terminal, escapeNonPrintable(error));
+    return 1;
+  }
+  let progress = JSON.parse(okay(asked, 202).body) as RenewalProgress;
+  let shown = 0;
+  const until = systemClock.monotonic() + LONGEST_RENEWAL_MS;
+  for (;;) {
+    for (const { step, detail } of progress.steps.slice(shown)) showStep(step, detail, terminal);
+    shown = Math.max(shown, progress.steps.length);
+    if (!progress.running) break;
+    if (systemClock.monotonic() > until) throw new PromgateError('ADMIN_UNREACHABLE', 'the renewal does not end');
+    await new Promise<void>((resolve) => systemClock.after(POLL_MS, resolve, { ref: true }));
+    const address = await readAdminAddress(configFile);
+    const call = { method: 'GET', path: '/api/certificates/renew', timeoutMs: TIMEOUT_MS } as const;
+    progress = JSON.parse(okay(await askAdmin(address, call)).body) as RenewalProgress;
+  }
+  if (progress.error === null) return 0;
+  printError(terminal, escapeNonPrintable(progress.error), progress.hint ?? undefined);
+  return 1;
+}
+
+/** null: no gate answers at its admin address, or it has none. */
+async function whenRunning(
+  configFile: string,
+  call: { readonly method: 'GET' | 'POST'; readonly path: string },
+): Promise<AdminAnswer | null> {
+  try {
+    return await askAdmin(await readAdminAddress(configFile), { ...call, timeoutMs: TIMEOUT_MS });
+  } catch (error) {
+    if (error instanceof PromgateError && error.code === 'ADMIN_UNREACHABLE') return null;
+    throw error;
+  }
+}
+
+function okay(answer: AdminAnswer, status = 200): AdminAnswer {
+  if (answer.status === status) return answer;
+  const words = escapeNonPrintable(answer.body.trimEnd());
+  throw new PromgateError('ADMIN_UNREACHABLE', `the gate answered ${String(answer.status)}: ${words}`);
+}
+
+async function load(configFile: string, terminal: Terminal): Promise<Config> {
+  const nodeMajor = Number.parseInt(process.versions.node, 10);
+  const result = await loadConfig(configFile, { generation: 1, nodeMajor });
+  if (result.ok) return result.config;
+  terminal.err(renderProblems(result.problems, configFile, result.text));
+  throw new PromgateError('CONFIG_INVALID', `${configFile} has errors`, { hint: 'correct the problems above' });
+}
+
+async function reportFiles(configFile: string, terminal: Terminal): Promise<readonly CertificateReport[]> {
+  const config = await load(configFile, terminal);
+  const kept = config.acme === null ? [] : await readKeptStatus(config.acme, systemClock, terminalLog(terminal));
+  return reportCertificates(config, kept, systemClock.now());
+}
+
+/** Without a gate that answers tls-alpn-01 nobody can: the order says so by itself. */
+async function renewFiles({ configFile, name, isRehearsal }: RenewOptions, terminal: Terminal): Promise<number> {
+  const { acme } = await load(configFile, terminal);
+  if (acme === null) {
+    printError(terminal, 'the configuration has no acme section: its certificates come from files');
+    return 1;
+  }
+  if (acme.challenge.kind === 'tls-alpn-01') {
+    printError(terminal, 'tls-alpn-01 is answered by the running gate, and none answers', 'start it with promgate run');
+    return 1;
+  }
+  const log = terminalLog(terminal);
+  const service = await createAcmeService(acme, {
+    clock: systemClock,
+    log,
+    metrics: NO_METRICS,
+    onChange: () => undefined,
+  });
+  const tell = (step: string, detail: string): void => {
+    showStep(step, detail, terminal);
+  };
+  try {
+    if (isRehearsal) await service.rehearse(name, tell);
+    else await service.renew(name, tell);
+    return 0;
+  } catch (error) {
+    if (error instanceof PromgateError) throw error;
+    printError(terminal, escapeNonPrintable(error instanceof Error ? error.message : 'unknown error'));
+    return 1;
+  } finally {
+    await service.close();
+  }
+}
+
+function showStep(step: string, detail: string, terminal: Terminal): void {
+  terminal.out(`${escapeNonPrintable(step).padEnd(12)} ${escapeNonPrintable(detail)}`);
+}
+
+/** What is worth a line beside the steps; the rest is told by the result. */
+function terminalLog(terminal: Terminal): Log {
+  const quiet = (): void => undefined;
+  const say = (fields: object, message: string): void => {
+    const details = Object.entries(fields).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+    terminal.err(`promgate: ${[message, ...details].join(' ')}`);
+  };
+  return { debug: quiet, info: quiet, warn: say, error: say };
+}
+
+const NO_METRICS: AcmeMetrics = {
+  attempt: () => undefined,
+  nextRenewal: () => undefined,
+  ariWindow: () => undefined,
+  selfSigned: () => undefined,
+};
+
+function asJson({ notBefore, notAfter, lastError, next, ...rest }: CertificateReport): object {
+  const iso = (ms: number): string => new Date(ms).toISOString();
+  return {
+    ...rest,
+    not_before: iso(notBefore),
+    not_after: notAfter === null ? null : iso(notAfter),
+    days_left: notAfter === null ? null : Math.floor((notAfter - systemClock.now()) / 86_400_000),
+    next: next === null ? null : { at: iso(next.at), why: next.why },
+    last_error: lastError === null ? null : { ...lastError, at: iso(lastError.at) },
+  };
+}

@@ -1,0 +1,54 @@
+/** `promgate pki …`: the own CA on the command line. What each action does is in cli/pki/. */
+import { hostname } from 'node:os';
+import { pkiEnvironment } from '../pki/environment.ts';
+import type { PkiEnvironment } from '../pki/environment.ts';
+import { issueClientCertificate, issueServerCertificate, signRequest } from '../pki/issuance.ts';
+import type { IssueClientOptions, IssueServerOptions, SignOptions } from '../pki/issuance.ts';
+import { listCertificates } from '../pki/listing.ts';
+import type { ListOptions } from '../pki/listing.ts';
+import { newAuthority } from '../pki/new-authority.ts';
+import type { NewAuthorityOptions } from '../pki/new-authority.ts';
+import { renewCertificate } from '../pki/renewal.ts';
+import type { RenewOptions } from '../pki/renewal.ts';
+import { makeRevocationList, revokeCertificate } from '../pki/revocation.ts';
+import type { CrlOptions, RevokeOptions } from '../pki/revocation.ts';
+import type { Terminal } from '../terminal.ts';
+
+export type PkiAction =
+  | ({ readonly action: 'init' } & NewAuthorityOptions)
+  | ({ readonly action: 'issue server' } & IssueServerOptions)
+  | ({ readonly action: 'issue client' } & IssueClientOptions)
+  | ({ readonly action: 'sign' } & SignOptions)
+  | ({ readonly action: 'renew' } & RenewOptions)
+  | ({ readonly action: 'revoke' } & RevokeOptions)
+  | ({ readonly action: 'crl' } & CrlOptions)
+  | ({ readonly action: 'list' } & ListOptions);
+
+/**
+ * @returns 0 when it is done.
+ * @throws {PromgateError} USAGE, AUTHORITY_REFUSED, PASSWORD_REFUSED, FILE_UNSAFE or FILE_WRITE.
+ */
+export async function pkiCommand(
+  action: PkiAction,
+  terminal: Terminal,
+  environment: PkiEnvironment = pkiEnvironment(hostname()),
+): Promise<number> {
+  switch (action.action) {
+    case 'init':
+      return newAuthority(action, terminal, environment);
+    case 'issue server':
+      return issueServerCertificate(action, terminal, environment);
+    case 'issue client':
+      return issueClientCertificate(action, terminal, environment);
+    case 'sign':
+      return signRequest(action, terminal, environment);
+    case 'renew':
+      return renewCertificate(action, terminal, environment);
+    case 'revoke':
+      return revokeCertificate(action, terminal, environment);
+    case 'crl':
+      return makeRevocationList(action, terminal, environment);
+    case 'list':
+      return listCertificates(action, terminal, environment);
+  }
+}

@@ -1,0 +1,45 @@
+/** The series of what the gate does with its own CA: lists and its own certificate, renewed in time or not. */
+import type { Counter, Gauge } from 'prom-client';
+import type { Config } from '../config/config.ts';
+import { createNamedSeries } from './named-series.ts';
+
+export interface AuthorityInstruments {
+  readonly kept: Gauge;
+  readonly refreshes: Counter;
+  readonly renewals: Counter;
+}
+
+export interface AuthoritySeries {
+  crlKept(file: string, kept: boolean): void;
+  crlRefreshed(ok: boolean): void;
+  certificateRenewed(name: string, ok: boolean): void;
+  /** Removes the series of lists that are no longer configured. */
+  describe(config: Config): void;
+}
+
+export function createAuthoritySeries({ kept, refreshes, renewals }: AuthorityInstruments): AuthoritySeries {
+  const files = createNamedSeries('file', [kept]);
+  for (const counter of [refreshes, renewals]) {
+    for (const ok of [true, false]) counter.inc({ outcome: outcomeOf(ok) }, 0);
+  }
+  return {
+    crlKept(file, isKept) {
+      files.tell(file, () => {
+        kept.set({ file }, isKept ? 1 : 0);
+      });
+    },
+    crlRefreshed(ok) {
+      refreshes.inc({ outcome: outcomeOf(ok) });
+    },
+    certificateRenewed(_name, ok) {
+      renewals.inc({ outcome: outcomeOf(ok) });
+    },
+    describe(config) {
+      files.keep(new Set(config.files.filter(({ source }) => source === 'client_ca').map(({ path }) => path)));
+    },
+  };
+}
+
+function outcomeOf(ok: boolean): 'renewed' | 'failed' {
+  return ok ? 'renewed' : 'failed';
+}

@@ -1,0 +1,215 @@
+/** The own CA from end to end: what `promgate pki` makes works with openssl, curl, Prometheus and node_exporter. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:http2';
+import { Agent, get } from 'node:https';
+import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { curl } from '../support/curl.ts';
+import { freePort } from '../support/free-port.ts';
+import { promgate, startGate } from '../support/gate.ts';
+import type { Gate } from '../support/gate.ts';
+import { startNodeExporter } from '../support/node-exporter.ts';
+import type { NodeExporter } from '../support/node-exporter.ts';
+import { poll } from '../support/poll.ts';
+import { runProcess, startProcess } from '../support/processes.ts';
+import type { RunningProcess } from '../support/processes.ts';
+import { findProgram } from '../support/programs.ts';
+import { startPrometheus } from '../support/prometheus.ts';
+
+/** From the end of `pki revoke` to the end of the connection: a second, and as much again for a busy machine. */
+const SHUT_OUT_MS = 2_000;
+
+let directory: string;
+let upstream: NodeExporter;
+let gate: Gate;
+let tlsConfig: string;
+
+const certs = (name: string): string => join(directory, 'certs', name);
+const read = (name: string): string => readFileSync(certs(name), 'utf8');
+
+async function pki(...argv: readonly string[]): Promise<string> {
+  const finished = await promgate(['pki', ...argv], { cwd: directory });
+  if (finished.code !== 0) throw new Error(finished.stdout + finished.stderr);
+  return finished.stdout;
+}
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'promgate-pki-'));
+  await pki('init', '--name=fleet');
+  await pki('issue', 'server', 'localhost', '127.0.0.1');
+  tlsConfig = await pki('issue', 'client', 'central', '--san=dns:central.example.com');
+  upstream = await startNodeExporter();
+  gate = await startGate({
+    config: ({ port, adminPort }) => `
+listen_addresses: ["127.0.0.1:${port}"]
+admin_address: 127.0.0.1:${adminPort}
+authenticate: certificate
+tls_server_config:
+  cert_file: ${certs('localhost.crt')}
+  key_file: ${certs('localhost.key')}
+  client_ca_file: ${certs('ca.crt')}
+  client_crl_files: [${certs('ca.crl')}]
+upstreams: [{url: "${upstream.url}", kind: exporter}]
+`,
+  });
+});
+afterAll(async () => {
+  await gate.stop();
+  await upstream.stop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const client = (name: string): readonly string[] => [
+  ...['--cacert', certs('ca.crt'), '--cert', certs(`${name}.crt`), '--key', certs(`${name}.key`)],
+];
+
+describe('what pki makes', () => {
+  it('is verified by openssl, the list too', async () => {
+    const openssl = (...argv: string[]) => runProcess('openssl', argv);
+    const leaves = [certs('localhost.crt'), certs('central.crt')];
+    const strict = ['-x509_strict', '-crl_check', '-CAfile', certs('ca.crt'), '-CRLfile', certs('ca.crl')];
+    expect(await openssl('verify', ...strict, ...leaves)).toMatchObject({ code: 0 });
+    expect(await openssl('verify', '-purpose', 'sslclient', ...strict, certs('central.crt'))).toMatchObject({
+      code: 0,
+    });
+    expect((await openssl('verify', '-purpose', 'sslserver', ...strict, certs('central.crt'))).code).not.toBe(0);
+    const crl = await openssl('crl', '-in', certs('ca.crl'), '-CAfile', certs('ca.crt'), '-noout');
+    expect(crl.stdout + crl.stderr).toContain('verify OK');
+  });
+
+  it('works for curl, with HTTP/1.1 and HTTP/2, and without the certificate nothing does', async () => {
+    for (const version of ['--http1.1', '--http2']) {
+      const answer = await curl(version, ...client('central'), `${gate.url}/metrics`);
+      expect(answer).toMatchObject({ exit: 0, status: 200 });
+    }
+    expect((await curl('--cacert', certs('ca.crt'), `${gate.url}/metrics`)).status).toBe(0);
+  });
+
+  it('works for a real Prometheus with the tls_config as it was printed', async () => {
+    const indented = tlsConfig.trim().replace(/^/gm, '    ');
+    const prometheus = await startPrometheus({
+      scrapeConfigs: `  - job_name: site\n    scheme: https\n${indented}\n    static_configs: [{targets: ["127.0.0.1:${gate.port}"]}]`,
+    });
+    try {
+      await prometheus.waitFor('up{job="site"} == 1');
+    } finally {
+      await prometheus.stop();
+    }
+  });
+
+  it('works for the web.yml of a real node_exporter', async () => {
+    const port = await freePort();
+    const web = join(directory, 'web.yml');
+    const printed = await pki('issue', 'server', 'node.localhost', 'localhost', '127.0.0.1');
+    await writeFile(
+      web,
+      `${printed}  client_ca_file: ${certs('ca.crt')}\n  client_auth_type: RequireAndVerifyClientCert\n`,
+    );
+    const argv = [`--web.listen-address=127.0.0.1:${port}`, `--web.config.file=${web}`, '--collector.disable-defaults'];
+    let exporter: RunningProcess | null = null;
+    try {
+      exporter = startProcess(findProgram('prometheus-node-exporter'), argv);
+      const url = `https://localhost:${port}/metrics`;
+      await poll('node_exporter answers', async () => (await curl(...client('central'), url)).status === 200);
+      expect((await curl('--cacert', certs('ca.crt'), url)).exit).not.toBe(0);
+    } finally {
+      await exporter?.stop();
+    }
+  });
+});
+
+describe('pki revoke', () => {
+  const askOn = (agent: Agent): Promise<number | string> =>
+    new Promise((resolve) => {
+      const { port } = gate;
+      get({ host: '127.0.0.1', servername: 'localhost', port, path: '/metrics', agent }, (response) => {
+        response.resume();
+        response.on('end', () => {
+          resolve(response.statusCode ?? 0);
+        });
+      }).on('error', (error: NodeJS.ErrnoException) => {
+        resolve(error.code ?? error.message);
+      });
+    });
+
+  it('shuts the holder out within a second on his live connections, and nobody else', async () => {
+    await pki('issue', 'client', 'leaver');
+    const tls = { ca: read('ca.crt'), cert: read('leaver.crt'), key: read('leaver.key') };
+    const agent = new Agent({ keepAlive: true, maxSockets: 1, ...tls });
+    const other = new Agent({
+      keepAlive: true,
+      maxSockets: 1,
+      ca: read('ca.crt'),
+      cert: read('central.crt'),
+      key: read('central.key'),
+    });
+    const session = connect(gate.url, tls);
+    session.on('error', () => undefined);
+    try {
+      const kept: NodeJS.EventEmitter[] = [];
+      agent.once('free', (socket: NodeJS.EventEmitter) => {
+        kept.push(socket);
+      });
+      expect(await askOn(agent)).toBe(200);
+      expect(await askOn(other)).toBe(200);
+      const status = await new Promise((resolve, reject) => {
+        const stream = session.request({ ':path': '/metrics' });
+        stream.on('response', (headers) => {
+          resolve(headers[':status']);
+        });
+        stream.on('error', reject);
+        stream.resume();
+      });
+      expect(status).toBe(200);
+      const socket = await poll('the kept connection', () => kept[0]);
+      const closed = (emitter: NodeJS.EventEmitter): Promise<number> =>
+        new Promise((resolve) => {
+          emitter.once('close', () => {
+            resolve(performance.now());
+          });
+        });
+      const ends = Promise.all([closed(socket), closed(session)]);
+
+      await pki('revoke', 'leaver', '--reason=keyCompromise');
+      const revokedAt = performance.now();
+      for (const end of await ends) expect(end - revokedAt).toBeLessThan(SHUT_OUT_MS);
+      expect(await askOn(agent)).toMatch(/ECONNRESET|EPIPE|socket hang up/);
+      expect(await askOn(other)).toBe(200);
+      expect((await curl(...client('leaver'), `${gate.url}/metrics`)).status).toBe(0);
+      expect(await gate.metrics()).toMatch(/promgate_refused_total\{reason="certificate_revoked"\} [1-9]/);
+    } finally {
+      agent.destroy();
+      other.destroy();
+      session.destroy();
+    }
+  });
+
+  it('is listed', async () => {
+    const listed = JSON.parse(await pki('list', '--output=json')) as {
+      certificates: { name: string; state: string }[];
+    };
+    const states = Object.fromEntries(listed.certificates.map(({ name, state }) => [name, state]));
+    expect(states).toMatchObject({ leaver: 'revoked', central: 'valid', localhost: 'valid' });
+  });
+});
+
+describe('identities by public key', () => {
+  it('take the key that was pinned, also after a renewal, and no other one of that name', async () => {
+    const printed = await pki('issue', 'client', 'pinned');
+    const pin = /spki: (sha256\/\S+)/.exec(printed)?.[1] ?? '';
+    const file = join(gate.directory, 'promgate.yml');
+    const before = readFileSync(file, 'utf8');
+    await writeFile(file, `${before}\nidentities:\n  - {name: centre, certificates: [{spki: "${pin}"}]}\n`);
+    expect(await gate.command('reload')).toMatchObject({ code: 0 });
+    const ask = async (name: string) => (await curl(...client(name), `${gate.url}/metrics`)).status;
+    expect(await ask('pinned')).toBe(200);
+    expect(await ask('central')).toBe(403);
+    await pki('renew', 'pinned');
+    expect(await ask('pinned')).toBe(200);
+    await pki('renew', 'pinned', '--new-key');
+    expect(await ask('pinned')).toBe(403);
+    await writeFile(file, before);
+  });
+});
