@@ -15,6 +15,9 @@ import { runProcess } from '../support/processes.ts';
 import { startPrometheus } from '../support/prometheus.ts';
 import type { Prometheus } from '../support/prometheus.ts';
 
+/** What Go says of a connection that was closed behind its handshake; which of them depends on who was quicker. */
+const CLOSED = /EOF|reset|closed|broken pipe|tls/i;
+
 const PASSWORD = 'correct horse battery staple';
 
 const SELF_SCRAPE = `
@@ -152,10 +155,10 @@ ${tls}
   it.each([
     ['wrong-password', /401/],
     ['no-credentials', /401/],
-    ['foreign-certificate', /EOF|reset|closed|tls/i],
-    ['revoked-certificate', /EOF|reset|closed|tls/i],
-    ['revoked-with-password', /EOF|reset|closed|tls/i],
-    ['node-without', /EOF|reset|closed|tls/i],
+    ['foreign-certificate', CLOSED],
+    ['revoked-certificate', CLOSED],
+    ['revoked-with-password', CLOSED],
+    ['node-without', CLOSED],
   ])('keeps out %s', async (site, error) => {
     await central.waitFor(`up{site="${site}"} == 0`);
     expect(await central.query(`prometheus_build_info{site="${site}"} or node_uname_info{site="${site}"}`)).toEqual([]);
