@@ -67,7 +67,9 @@ describe.each(PROTOCOLS)('a body above the limit over %s', (_name, flags, urlOf)
     const { gate } = await behind({ requestBodyLimit: 100_000, maxConnections: 2, maxQueue: 0 });
     const chunked = ['-H', 'Transfer-Encoding: chunked', '--data-binary', '@/proc/self/exe'];
     for (let count = 0; count < 20; count += 1) {
-      expect((await curl(...flags, ...FORM, ...chunked, `${urlOf(gate)}/api/v1/query`)).status).toBe(413);
+      // 0: a client that is cut off while it sends may lose the answer; the pool must not lose a connection.
+      const { status } = await curl(...flags, ...FORM, ...chunked, `${urlOf(gate)}/api/v1/query`);
+      expect([413, 0]).toContain(status);
     }
     expect((await curl(...flags, ...FORM, '-d', 'x', `${urlOf(gate)}/api/v1/query`)).body).toBe('done');
   });

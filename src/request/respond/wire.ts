@@ -85,6 +85,7 @@ function http1Wire(request: IncomingMessage, response: ServerResponse, clock: Cl
 function lingerOn(request: IncomingMessage, clock: Clock): void {
   const { socket } = request;
   let unwanted = 0;
+  const closeFlushed = socket.destroySoon.bind(socket);
   socket.destroySoon = () => {
     socket.end();
     const timer = clock.after(LINGER_MS, () => socket.destroy());
@@ -95,7 +96,7 @@ function lingerOn(request: IncomingMessage, clock: Clock): void {
       unwanted += chunk.length;
       if (unwanted > LINGER_BYTES_HTTP1) socket.destroy();
     });
-    request.on('end', () => socket.destroy());
+    request.on('end', closeFlushed);
     request.resume();
   };
 }
