@@ -58,7 +58,7 @@ describe.each(PROTOCOLS)('a body above the limit over %s', (_name, flags, urlOf)
     const { gate, bodies } = await behind({ requestBodyLimit: 100_000 });
     const chunked = ['-H', 'Transfer-Encoding: chunked', '--data-binary', '@/proc/self/exe'];
     const { status } = await curl(...flags, ...FORM, ...chunked, `${urlOf(gate)}/api/v1/query`);
-    expect([413, 0]).toContain(status);
+    expect(status).toBe(413);
     expect(bodies.every(({ complete, bytes }) => !complete && bytes <= 100_000)).toBe(true);
     expect(gate.metrics.refusals).toEqual(['body_too_large']);
   });
@@ -67,9 +67,8 @@ describe.each(PROTOCOLS)('a body above the limit over %s', (_name, flags, urlOf)
     const { gate } = await behind({ requestBodyLimit: 100_000, maxConnections: 2, maxQueue: 0 });
     const chunked = ['-H', 'Transfer-Encoding: chunked', '--data-binary', '@/proc/self/exe'];
     for (let count = 0; count < 20; count += 1) {
-      // 0: a client that is cut off while it sends may lose the answer; the pool must not lose a connection.
       const { status } = await curl(...flags, ...FORM, ...chunked, `${urlOf(gate)}/api/v1/query`);
-      expect([413, 0]).toContain(status);
+      expect(status).toBe(413);
     }
     expect((await curl(...flags, ...FORM, '-d', 'x', `${urlOf(gate)}/api/v1/query`)).body).toBe('done');
   });

@@ -39,7 +39,7 @@ export function createWire(request: RawRequest, response: RawResponse, clock: Cl
 }
 
 /** How much of an unwanted body is still read, and for how long, once its request is answered. */
-const LINGER_BYTES = 65_536;
+const LINGER_BYTES = 1_048_576;
 const LINGER_MS = 1000;
 /** Send buffers of both hosts are full when an upload is refused. */
 const LINGER_BYTES_HTTP1 = 8 * 1_048_576;
