@@ -15,6 +15,10 @@ const MOST_STREAMS = 32;
 const ANNOUNCED_HEADER_BYTES = HEADER_BYTES + 32 * 1024;
 const MOST_HEADERS = 256;
 const MOST_INVALID_FRAMES = 100;
+/** More than end a connection; a client may also skip numbers. */
+const MOST_UNSEEN = 128;
+const REFUSED_BELOW =
+  'an HTTP/2 request that is malformed or incomplete, has too many headers, or is beyond the streams allowed';
 /** nghttp2 refused what came, or too many frames were invalid. */
 const PROTOCOL_ERRORS: ReadonlySet<string> = new Set(['ERR_HTTP2_ERROR', 'ERR_HTTP2_TOO_MANY_INVALID_FRAMES']);
 
@@ -43,6 +47,12 @@ export function createHttp2Server({ clock, registry, report, arrive }: Http2Port
   const count = (connection: LiveConnection): void => {
     if (connection.flood.exceeds(clock.monotonic())) registry.cut(connection, 'http2_flood');
   };
+  const refuseUnseen = (connection: LiveConnection, unseen: number): void => {
+    for (let left = Math.min(unseen, MOST_UNSEEN); left > 0 && !connection.wasCut; left--) {
+      report('bad_http', connection.facts.peer, { connection: connection.facts.id, detail: REFUSED_BELOW });
+      count(connection);
+    }
+  };
   server.on('session', (session) => {
     const connection = entering;
     if (connection === null) {
@@ -51,6 +61,17 @@ export function createHttp2Server({ clock, registry, report, arrive }: Http2Port
     }
     connection.session = session;
     bySession.set(session, connection);
+    const look = (isOver: boolean): void => {
+      if (session.destroyed) return;
+      refuseUnseen(connection, connection.streams.processed(session.state.lastProcStreamID, isOver));
+    };
+    connection.onSweep = () => {
+      look(false);
+    };
+    // Before Node's own listener, which takes the session's state away.
+    connection.socket.prependOnceListener('close', () => {
+      look(true);
+    });
     session.on('ping', () => {
       count(connection);
     });
@@ -74,6 +95,7 @@ export function createHttp2Server({ clock, registry, report, arrive }: Http2Port
     const { stream } = response;
     const connection = stream.session === undefined ? undefined : bySession.get(stream.session as ServerHttp2Session);
     if (connection === undefined) return;
+    refuseUnseen(connection, connection.streams.saw(stream.id ?? 0));
     // A reset that came in the same chunk as its request: counted, and nobody is there to be answered.
     if (stream.aborted || stream.destroyed) {
       count(connection);

@@ -7,6 +7,7 @@ import type { DenyReason } from '../request/deny-reasons.ts';
 import { EventRate } from './event-rate.ts';
 import type { RawRequest, RawResponse } from './ports.ts';
 import { StallWatch, type OutgoingSample } from './stall.ts';
+import { UnseenStreams } from './unseen-streams.ts';
 import type { ConnectionState } from './verdict.ts';
 
 /** One request whose answer has not ended. */
@@ -34,6 +35,7 @@ export class LiveConnection implements Connection {
   readonly socket: Socket;
   readonly inFlight = new Set<InFlight>();
   readonly stall = new StallWatch();
+  readonly streams = new UnseenStreams();
   /** Resets, PINGs and SETTINGS received. */
   readonly flood = new EventRate(FLOOD_EVENTS, FLOOD_WINDOW_MS);
   /** Requests before it has authenticated. */
@@ -41,6 +43,8 @@ export class LiveConnection implements Connection {
   judgedUnder: number;
   authenticated = false;
   session: ServerHttp2Session | null = null;
+  /** What its protocol looks at with every sweep. */
+  onSweep: (() => void) | null = null;
   hasPreface = false;
   readonly #clock: Clock;
   readonly #openedAt: number;

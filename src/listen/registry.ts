@@ -85,6 +85,7 @@ export class Registry {
     const { limits, drainTimeoutMs } = this.#current();
     if (now.monotonic - this.#judgedAt >= JUDGE_AGAIN_MS) this.judgeAll();
     for (const connection of this.#connections) {
+      connection.onSweep?.();
       const { action, ...why } = verdict(connection.state(), now, limits);
       if (action !== 'keep' && 'reason' in why) {
         this.#act(connection, action, why.reason, drainTimeoutMs);
