@@ -1,38 +1,13 @@
 /** Attack: take every socket, stall every handshake, dribble headers, or ask 20 000 things at once, before any login. */
 import { Readable } from 'node:stream';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { Clock } from '../../src/lib/clock.ts';
-import { configOf, dialTcp, dialTls, GET, LIMITS, RAW_REFUSAL, startRig, tlsOf, type Rig } from '../listen/harness.ts';
-import { createAuthority, type Authority, type Issued } from '../support/certificates.ts';
+import { describe, expect, test } from 'vitest';
+import { configOf, dialTcp, dialTls, GET, LIMITS, RAW_REFUSAL, tlsOf } from '../listen/harness.ts';
+import { useRigs } from '../listen/rigs.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 import { arrivalOf } from '../../src/request/arrival.ts';
 import { poll } from '../support/poll.ts';
-import type { Config } from '../../src/config/config.ts';
 
-let authority: Authority;
-let server: Issued;
-const rigs: Rig[] = [];
-
-beforeAll(() => {
-  authority = createAuthority();
-  server = authority.issue({ name: 'gate' });
-});
-afterAll(() => {
-  authority.remove();
-});
-afterEach(async () => {
-  for (const rig of rigs.splice(0)) {
-    expect(rig.unlogged()).toEqual([]);
-    await rig.listener.close();
-    expect(rig.live()).toBe(0);
-  }
-});
-
-async function start(config: Config, clock?: Clock): Promise<Rig> {
-  const rig = await startRig(config, clock);
-  rigs.push(rig);
-  return rig;
-}
+const { server, start } = useRigs();
 
 describe('addresses', () => {
   test('a denied address is cut before TLS: not one byte of a handshake comes back', async () => {

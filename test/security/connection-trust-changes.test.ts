@@ -4,7 +4,7 @@
  */
 import { connect as connectH2, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2';
 import { once } from 'node:events';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
 import type { RawResponse } from '../../src/listen/ports.ts';
 import { connectionVerdict } from '../../src/request/authenticate/client-certificate.ts';
@@ -19,39 +19,19 @@ import {
   GET,
   GET_HEADERS,
   PREFACE,
-  startRig,
   tlsOf,
   type Rig,
 } from '../listen/harness.ts';
-import { createAuthority, type Authority, type Issued } from '../support/certificates.ts';
+import { useRigs } from '../listen/rigs.ts';
+import type { Issued } from '../support/certificates.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 import { poll } from '../support/poll.ts';
 
-let authority: Authority;
-let server: Issued;
-let client: Issued;
-let clean: string;
-let withClientRevoked: string;
-const rigs: Rig[] = [];
-
-beforeAll(() => {
-  authority = createAuthority();
-  server = authority.issue({ name: 'gate' });
-  client = authority.issue({ name: 'master', purpose: 'client' });
-  clean = authority.crl().pem;
-  authority.revoke(client);
-  withClientRevoked = authority.crl().pem;
-});
-afterAll(() => {
-  authority.remove();
-});
-afterEach(async () => {
-  for (const rig of rigs.splice(0)) {
-    expect(rig.unlogged()).toEqual([]);
-    await rig.listener.close();
-    expect(rig.live()).toBe(0);
-  }
-});
+const { authority, server, start: startRig } = useRigs();
+const client = authority.issue({ name: 'master', purpose: 'client' });
+const clean = authority.crl().pem;
+authority.revoke(client);
+const withClientRevoked = authority.crl().pem;
 
 const verifying = (generation: number, crl: string): Config =>
   configOf({ generation, tls: tlsOf([server], { type: 'RequireAndVerifyClientCert', ca: [authority.cert], crl }) });
@@ -61,7 +41,6 @@ async function start(
   clock = createFakeClock(Date.now()),
 ): Promise<Rig & { advance(ms: number): void }> {
   const rig = await startRig(config, clock);
-  rigs.push(rig);
   return {
     ...rig,
     advance: (ms) => {

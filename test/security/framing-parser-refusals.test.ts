@@ -4,29 +4,17 @@
  */
 import { connect as connectH2 } from 'node:http2';
 import { once } from 'node:events';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { configOf, dialTcp, RAW_REFUSAL, startRig, tlsOf, type Rig } from '../listen/harness.ts';
-import { createAuthority, type Authority, type Issued } from '../support/certificates.ts';
+import { describe, expect, test } from 'vitest';
+import { configOf, dialTcp, RAW_REFUSAL, tlsOf, type Rig } from '../listen/harness.ts';
+import { useRigs } from '../listen/rigs.ts';
 import { poll } from '../support/poll.ts';
 import type { Config } from '../../src/config/config.ts';
 
-let authority: Authority;
-let server: Issued;
+const { server, start: startWith } = useRigs();
 let rig: Rig;
 
-beforeAll(() => {
-  authority = createAuthority();
-  server = authority.issue({ name: 'gate' });
-});
-afterAll(() => {
-  authority.remove();
-});
-afterEach(async () => {
-  await rig.listener.close();
-});
-
 async function start(changes: Partial<Config> = {}): Promise<void> {
-  rig = await startRig(configOf(changes));
+  rig = await startWith(configOf(changes));
 }
 
 const HEAD = 'POST / HTTP/1.1\r\nHost: gate\r\n';

@@ -5,7 +5,7 @@
 import { connect as connectH2 } from 'node:http2';
 import { once } from 'node:events';
 import type { TLSSocket } from 'node:tls';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   configOf,
   dialTls,
@@ -15,35 +15,21 @@ import {
   frame,
   GET_HEADERS,
   PREFACE,
-  startRig,
   tlsOf,
   type Client,
   type Rig,
 } from '../listen/harness.ts';
-import { createAuthority, type Authority, type Issued } from '../support/certificates.ts';
+import { useRigs } from '../listen/rigs.ts';
 import { createFakeClock, type FakeClock } from '../support/fake-clock.ts';
 import { poll } from '../support/poll.ts';
 
-let authority: Authority;
-let server: Issued;
+const { server, start } = useRigs();
 let clock: FakeClock;
 let rig: Rig;
 
-beforeAll(() => {
-  authority = createAuthority();
-  server = authority.issue({ name: 'gate' });
-});
-afterAll(() => {
-  authority.remove();
-});
-afterEach(async () => {
-  expect(rig.unlogged()).toEqual([]);
-  await rig.listener.close();
-});
-
 async function dialH2(): Promise<Client<TLSSocket>> {
   clock = createFakeClock();
-  rig = await startRig(configOf({ tls: tlsOf([server]) }), clock);
+  rig = await start(configOf({ tls: tlsOf([server]) }), clock);
   return dialTls(rig.port, { ALPNProtocols: ['h2'] });
 }
 
@@ -226,7 +212,7 @@ test('32 streams at a time are answered, the 33rd is refused', async () => {
 
 test('requests of an honest client are answered on one session', async () => {
   clock = createFakeClock();
-  rig = await startRig(configOf({ tls: tlsOf([server]) }), clock);
+  rig = await start(configOf({ tls: tlsOf([server]) }), clock);
   const session = connectH2(`https://127.0.0.1:${rig.port}`, { rejectUnauthorized: false });
   for (let count = 0; count < 150; count++) {
     const stream = session.request({ ':path': '/' });

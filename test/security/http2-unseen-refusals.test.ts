@@ -3,7 +3,7 @@
  * headers). Node raises no event for them, so a scanner would leave no line in the log and no count in the metrics.
  */
 import type { TLSSocket } from 'node:tls';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import {
   configOf,
   dialTls,
@@ -13,31 +13,17 @@ import {
   frame,
   GET_HEADERS,
   PREFACE,
-  startRig,
   tlsOf,
   type Client,
   type Rig,
 } from '../listen/harness.ts';
-import { createAuthority, type Authority, type Issued } from '../support/certificates.ts';
+import { useRigs } from '../listen/rigs.ts';
 import { createFakeClock, type FakeClock } from '../support/fake-clock.ts';
 import { poll } from '../support/poll.ts';
 
-let authority: Authority;
-let server: Issued;
+const { server, start } = useRigs();
 let clock: FakeClock;
 let rig: Rig;
-
-beforeAll(() => {
-  authority = createAuthority();
-  server = authority.issue({ name: 'gate' });
-});
-afterAll(() => {
-  authority.remove();
-});
-afterEach(async () => {
-  expect(rig.unlogged()).toEqual([]);
-  await rig.listener.close();
-});
 
 const headers = (stream: number, block: Buffer): Buffer =>
   frame(FRAME.headers, END_HEADERS | END_STREAM, stream, block);
@@ -57,7 +43,7 @@ const MALFORMED: Readonly<Record<string, Buffer>> = {
 
 async function opened(): Promise<Client<TLSSocket>> {
   clock = createFakeClock();
-  rig = await startRig(configOf({ tls: tlsOf([server]) }), clock);
+  rig = await start(configOf({ tls: tlsOf([server]) }), clock);
   const client = await dialTls(rig.port, { ALPNProtocols: ['h2'] });
   client.socket.write(Buffer.concat([PREFACE, frame(FRAME.settings, 0, 0)]));
   await poll('the settings of the gate', () => client.received().length > 0);
