@@ -3,9 +3,10 @@ import { parseCertificates } from '../formats/x509.ts';
 import type { Config, KeyPair } from '../config/config.ts';
 import { escapeNonPrintable } from '../lib/foreign-text.ts';
 import type { CertificateReport } from '../observe/certificate-routes.ts';
-import type { CertificateStatus } from '../tls/acme/contract.ts';
+import type { CertificateStatus, Origin } from '../tls/acme/contract.ts';
 import { nameOf } from '../tls/acme/pair.ts';
-import { renewalMarginMs, renewalMoment } from '../tls/acme/schedule.ts';
+import { renewalMarginMs } from '../tls/acme/schedule.ts';
+import { renewalFor } from '../tls/acme/wanted-plan.ts';
 import { wasIssuedHere } from '../tls/authority/certificate-authority.ts';
 
 const DAY_MS = 86_400_000;
@@ -48,17 +49,19 @@ function reportFile(pair: KeyPair, now: number): CertificateReport {
     notAfter,
     source: by,
     state: judge(notAfter, marginOf(notBefore, notAfter), now),
+    issued: null,
     next: null,
     lastError: null,
   };
 }
 
-function reportAcme({ wanted, state, plan }: CertificateStatus, { tls, acme }: Config, now: number): CertificateReport {
+function reportAcme(status: CertificateStatus, { tls, acme }: Config, now: number): CertificateReport {
+  const { wanted, state, unlike, plan } = status;
   const name = nameOf(wanted);
   const served = state.pair ?? tls?.certificates.find((pair) => pair.name === `self-signed:${name}`) ?? null;
   const failure = state.failures.at(-1);
   const directoryName = (url: string): string => acme?.directories.find((one) => one.url === url)?.name ?? hostOf(url);
-  const due = renewalMoment(state);
+  const due = renewalFor(state, unlike);
   // Until the renewal is due the plan speaks of smaller things, such as when the CA is asked for its wishes.
   const isDue = due === null || due.at <= now;
   const planned = plan.kind === 'wait' ? { at: plan.until, why: plan.why } : { at: now, why: plan.why };
@@ -74,12 +77,19 @@ function reportAcme({ wanted, state, plan }: CertificateStatus, { tls, acme }: C
       state.pair === null ? 'self-signed until the CA issues one' : `acme, ${directoryName(state.issuedBy ?? '')}`,
     // Half of the reserve is used up: the renewal ought to have worked by now.
     state: state.pair === null ? 'soon' : judge(state.pair.notAfter, renewalMarginMs(lifetime) / 2, now),
+    issued: issuedBecause(state.origin),
     next: isDue ? planned : due,
     lastError:
       failure === undefined
         ? null
         : { at: failure.at, directory: directoryName(failure.directory), reason: escapeNonPrintable(failure.reason) },
   };
+}
+
+function issuedBecause(origin: Origin | null): CertificateReport['issued'] {
+  if (origin === null) return null;
+  const { at, because, isRenewal } = origin;
+  return { at, why: `${isRenewal ? 'renewed' : 'ordered'} because ${because}` };
 }
 
 function hostOf(url: string): string {
@@ -99,6 +109,7 @@ function reportAuthorities({ tls }: Config, now: number): CertificateReport[] {
       notAfter,
       source: 'client_ca_file',
       state: judge(notAfter, marginOf(notBefore, notAfter), now),
+      issued: null,
       next: null,
       lastError: null,
     }));
@@ -115,6 +126,7 @@ function reportLists({ tls }: Config, now: number): CertificateReport[] {
     notAfter: nextUpdate,
     source: 'client_crl_files',
     state: nextUpdate === null ? 'ok' : judge(nextUpdate, (nextUpdate - thisUpdate) / 4, now),
+    issued: null,
     next: null,
     lastError: null,
   }));

@@ -34,11 +34,12 @@ export function certificateTable(reports: readonly CertificateReport[], now: num
 }
 
 function block(report: CertificateReport, now: number): string[] {
-  const { kind, name, names, issuer, notBefore, notAfter, source, next, lastError } = report;
+  const { kind, name, names, issuer, notBefore, notAfter, source, issued, next, lastError } = report;
   const rows: [string, string][] = [];
   const others = names.filter((other) => other !== name);
   if (others.length > 0) rows.push(['names', names.join(', ')]);
   rows.push(['issuer', issuer], ['source', source], ['ends', ends(notBefore, notAfter, now)]);
+  if (issued !== null) rows.push(['issued', `${date(issued.at)}: ${issued.why}`]);
   if (next !== null) rows.push(['next', `${moment(next.at, now)}: ${next.why}`]);
   if (lastError !== null) {
     rows.push(['last error', `${date(lastError.at)}, ${lastError.directory}: ${lastError.reason}`]);

@@ -11,17 +11,39 @@ export interface Terminal {
   out(text: string): void;
   /** One line, or several, to standard error. */
   err(text: string): void;
+  /** Only where a person reads standard output: a line without its end, cut to the width, over what it wrote before. */
+  rewrite?(this: void, text: string): void;
 }
 
 export function processTerminal(): Terminal {
+  const { stdout } = process;
   return {
-    isTerminal: process.stdout.isTTY,
+    isTerminal: stdout.isTTY,
+    ...(stdout.isTTY
+      ? {
+          rewrite: rewriting(
+            (text) => stdout.write(text),
+            () => stdout.columns,
+          ),
+        }
+      : {}),
     out: (text) => {
       process.stdout.write(`${text}\n`);
     },
     err: (text) => {
       process.stderr.write(`${text}\n`);
     },
+  };
+}
+
+/** Without control sequences, for terminals that know none: what was longer is covered with blanks. */
+export function rewriting(write: (text: string) => void, columns: () => number): (text: string) => void {
+  let covered = 0;
+  return (text) => {
+    // A full line would wrap, and its beginning could not be reached any more.
+    const line = text.slice(0, Math.max(1, (columns() || 80) - 1));
+    write(line === '' ? `\r${' '.repeat(covered)}\r` : `\r${line.padEnd(covered)}`);
+    covered = line.length;
   };
 }
 

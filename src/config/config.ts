@@ -192,6 +192,14 @@ export interface IdentityRule {
   readonly paths: { readonly patterns: readonly PathPattern[]; readonly classes: ReadonlySet<EndpointClass> } | null;
 }
 
+/** Where clients get certificates over the gate. */
+export interface EnrollmentSettings {
+  /** Of the own CA; absolute. */
+  readonly directory: string;
+  /** Whether a client certificate of this CA may be renewed with itself. */
+  readonly renew: boolean;
+}
+
 export type AdminAddress = ListenAddress | { readonly kind: 'off' };
 
 export interface Admin {
@@ -212,6 +220,8 @@ export interface Config {
   readonly tls: Tls | null;
   /** null: certificates come from files. */
   readonly acme: AcmeSettings | null;
+  /** null: nobody gets a certificate over the gate. */
+  readonly enrollment: EnrollmentSettings | null;
   readonly authenticate: Authenticate;
   readonly users: Users;
   readonly access: Access;

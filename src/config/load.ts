@@ -10,6 +10,7 @@ import { systemClock } from '../lib/clock.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Problem } from '../lib/problem.ts';
 import type { Config, ConfigSource, ListenAddress } from './config.ts';
+import { enrollmentProblems } from './enrollment-files.ts';
 import { isSettling, readAllGroups, readGroup } from './file-groups.ts';
 import type { Groups } from './file-groups.ts';
 import { operatorFiles, readRegularFile } from './files.ts';
@@ -83,7 +84,8 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   const read = await readAllGroups(reading);
   const { certificates, trust, users, upstreams, acme } = read.values;
   const rules = judge({ ...ruleInput(raw, listen, options), users, pairs: certificates });
-  const problems = [...written.problems, ...listen.problems, ...read.problems, ...rules];
+  const enrollment = await enrollmentProblems(raw, trust, file);
+  const problems = [...written.problems, ...listen.problems, ...read.problems, ...rules, ...enrollment];
   const used = [yaml, ...files.used()];
   const isWhole = certificates !== null && trust !== null && users !== null && upstreams !== null && acme !== null;
   if (!isWhole || problems.some(isError)) {

@@ -3,6 +3,7 @@ import { createAddressSet, EMPTY_ADDRESS_SET } from '../formats/address-set.ts';
 import type {
   Access,
   Config,
+  EnrollmentSettings,
   Exempt,
   IdentityRule,
   ListenAddress,
@@ -11,6 +12,7 @@ import type {
   TlsSettings,
   Upstream,
 } from './config.ts';
+import { pathBeside } from './acme-files.ts';
 import type { WatchedFile } from './files.ts';
 import { configHash } from './hash.ts';
 import { resolveAcme } from './resolve-acme.ts';
@@ -43,6 +45,7 @@ export function resolveConfig(resolution: Resolution): Config {
     http2: raw.http_server_config.http2,
     tls: resolveTls(resolution),
     acme: resolveAcme(raw.acme, groups.acme, file),
+    enrollment: resolveEnrollment(resolution),
     authenticate: authentication.authenticate,
     users: groups.users,
     access: resolveAccess(raw),
@@ -80,6 +83,11 @@ export function resolveConfig(resolution: Resolution): Config {
     shutdownDelayMs: raw.shutdown_delay,
     files: files.map(({ path, source }) => ({ path, source })),
   };
+}
+
+function resolveEnrollment({ raw: { enrollment }, file }: Resolution): EnrollmentSettings | null {
+  if (enrollment === undefined) return null;
+  return { directory: pathBeside(file, enrollment.authority), renew: enrollment.renew };
 }
 
 function resolveTls({ raw, groups, authentication }: Resolution): Tls | null {

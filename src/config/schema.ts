@@ -126,9 +126,15 @@ const limits = z.strictObject({
   idle_timeout_unauthenticated: defaulted(duration(), '10s'),
 });
 
+const enrollment = z.strictObject({
+  authority: defaulted(text('a directory'), 'certs'),
+  renew: defaulted(boolean(), 'false'),
+});
+
 export const schema = z.strictObject({
   tls_server_config: optional(tlsServerConfig),
   acme: optional(acme),
+  enrollment: optional(enrollment),
   http_server_config: defaulted(httpServerConfig, {}),
   basic_auth_users: defaulted(basicAuthUsers, {}),
   rate_limit: optional(rateLimit),

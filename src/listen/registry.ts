@@ -80,6 +80,8 @@ export class Registry {
   }
 
   #sweep(): void {
+    // Until it listens there is no configuration either: the first certificate may take its time.
+    if (this.#connections.size === 0) return;
     const { clock } = this.#ports;
     const now = { monotonic: clock.monotonic(), epoch: clock.now() };
     const { limits, drainTimeoutMs } = this.#current();

@@ -39,21 +39,39 @@ export interface AcmeInstruments {
 
 /** Times are seconds since the epoch. */
 export interface AcmeSeries {
-  attempt(name: string, outcome: AcmeOutcome): void;
+  /** @param directory its name in the configuration */
+  attempt(name: string, directory: string, outcome: AcmeOutcome): void;
   nextRenewal(name: string, seconds: number): void;
   ariWindow(name: string, start: number, end: number): void;
   selfSigned(name: string, isSelfSigned: boolean): void;
-  /** Removes the series of what is no longer wanted. */
+  /** Makes the counters of what is wanted, at zero, and removes the series of what no longer is. */
   describe(config: Config): void;
 }
 
 export function createAcmeSeries(instruments: AcmeInstruments): AcmeSeries {
   const { attempts, nextRenewal, windowStart, windowEnd, selfSigned } = instruments;
   const names = createNamedSeries('name', [nextRenewal, windowStart, windowEnd, selfSigned]);
-  for (const outcome of Object.keys(OUTCOMES)) attempts.inc({ outcome }, 0);
+  /** name → directories; attempts count for these only, so that nothing else makes a series. */
+  let counted: ReadonlyMap<string, ReadonlySet<string>> = new Map();
+
+  const count = (wanted: typeof counted): void => {
+    for (const [name, directories] of counted) {
+      for (const directory of directories) {
+        if (wanted.get(name)?.has(directory) === true) continue;
+        for (const outcome of Object.keys(OUTCOMES)) attempts.remove({ name, directory, outcome });
+      }
+    }
+    counted = wanted;
+    for (const [name, directories] of counted) {
+      for (const directory of directories) {
+        for (const outcome of Object.keys(OUTCOMES)) attempts.inc({ name, directory, outcome }, 0);
+      }
+    }
+  };
+
   return {
-    attempt(_name, outcome) {
-      attempts.inc({ outcome });
+    attempt(name, directory, outcome) {
+      if (counted.get(name)?.has(directory) === true) attempts.inc({ name, directory, outcome });
     },
     nextRenewal(name, seconds) {
       names.tell(name, () => {
@@ -72,7 +90,11 @@ export function createAcmeSeries(instruments: AcmeInstruments): AcmeSeries {
       });
     },
     describe(config) {
-      names.keep(new Set((config.acme?.certificates ?? []).map(({ names: [first] }) => first ?? '')));
+      const { certificates = [], directories = [], staging = null } = config.acme ?? {};
+      const wanted = certificates.map(({ names: [first = ''] }) => first);
+      const asked = new Set([...directories, ...(staging === null ? [] : [staging])].map((one) => one.name));
+      names.keep(new Set(wanted));
+      count(new Map(wanted.map((name) => [name, asked])));
     },
   };
 }

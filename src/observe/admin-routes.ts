@@ -2,6 +2,7 @@
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { createCertificateRoutes, type CertificatePorts } from './certificate-routes.ts';
+import type { ClientCaReport } from './client-ca-usage.ts';
 import { renderExposition } from './exposition.ts';
 import type { GateMetrics } from './metrics.ts';
 import type { ActiveLockout, Log } from './ports.ts';
@@ -30,6 +31,8 @@ export interface AdminPorts extends Partial<CertificatePorts> {
   lockouts(): readonly ActiveLockout[];
   /** Lifts every lockout of an address. @returns how many there were. */
   clearLockout(address: string): number;
+  /** Absent: the gate does not tell. */
+  clientCas?(): readonly ClientCaReport[];
 }
 
 export interface AdminReply {
@@ -117,6 +120,7 @@ export function createAdminRoutes(ports: AdminPorts, current: () => Config): Adm
       },
     },
     '/api/lockouts/clear': { POST: clear },
+    '/api/client-cas': { GET: () => jsonReply(200, { client_cas: ports.clientCas?.() ?? [] }) },
     ...certificateRoutes(ports),
   };
 }

@@ -7,21 +7,27 @@ export interface AuthorityInstruments {
   readonly kept: Gauge;
   readonly refreshes: Counter;
   readonly renewals: Counter;
+  readonly issued: Counter;
+  readonly open: Gauge;
 }
 
 export interface AuthoritySeries {
   crlKept(file: string, kept: boolean): void;
   crlRefreshed(ok: boolean): void;
   certificateRenewed(name: string, ok: boolean): void;
+  /** Over the gate, to a client that asked for it. */
+  certificateIssued(by: 'token' | 'certificate'): void;
+  enrollmentOpen(open: boolean): void;
   /** Removes the series of lists that are no longer configured. */
   describe(config: Config): void;
 }
 
-export function createAuthoritySeries({ kept, refreshes, renewals }: AuthorityInstruments): AuthoritySeries {
+export function createAuthoritySeries({ kept, refreshes, renewals, issued, open }: AuthorityInstruments): AuthoritySeries {
   const files = createNamedSeries('file', [kept]);
   for (const counter of [refreshes, renewals]) {
     for (const ok of [true, false]) counter.inc({ outcome: outcomeOf(ok) }, 0);
   }
+  for (const by of ['token', 'certificate']) issued.inc({ by }, 0);
   return {
     crlKept(file, isKept) {
       files.tell(file, () => {
@@ -33,6 +39,12 @@ export function createAuthoritySeries({ kept, refreshes, renewals }: AuthorityIn
     },
     certificateRenewed(_name, ok) {
       renewals.inc({ outcome: outcomeOf(ok) });
+    },
+    certificateIssued(by) {
+      issued.inc({ by });
+    },
+    enrollmentOpen(isOpen) {
+      open.set(isOpen ? 1 : 0);
     },
     describe(config) {
       files.keep(new Set(config.files.filter(({ source }) => source === 'client_ca').map(({ path }) => path)));

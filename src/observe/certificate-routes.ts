@@ -16,6 +16,8 @@ export interface CertificateReport {
   readonly source: string;
   /** `soon`: something ought to have been done about it by now. */
   readonly state: 'ok' | 'soon' | 'ended';
+  /** When the gate obtained it, and why then; null: it did not, or nobody wrote it down. */
+  readonly issued: { readonly at: number; readonly why: string } | null;
   /** What happens next, and why then; null: nothing by itself. */
   readonly next: { readonly at: number; readonly why: string } | null;
   readonly lastError: { readonly at: number; readonly directory: string; readonly reason: string } | null;

@@ -88,7 +88,7 @@ export const METRICS = {
   crlNextUpdate: {
     name: 'promgate_crl_next_update_timestamp_seconds',
     type: 'gauge',
-    help: 'Time until which a revocation list is valid, as Unix time; after it nobody of that issuer gets in.',
+    help: 'Time until which a revocation list is valid, as Unix time; crl_on_expiry says what an expired one means.',
     labels: ['issuer'],
   },
   lastReloadSuccessful: {
@@ -170,11 +170,23 @@ export const METRICS = {
     help: 'Failed resolutions of a host name in `allow`.',
     labels: ['host'],
   },
+  certificatesIssued: {
+    name: 'promgate_enrollment_certificates_total',
+    type: 'counter',
+    help: 'Client certificates that were issued over the gate, for a one-time token or for the certificate before.',
+    labels: ['by'],
+  },
+  enrollmentOpen: {
+    name: 'promgate_enrollment_open',
+    type: 'gauge',
+    help: 'Whether a one-time token for a certificate is pending.',
+    labels: [],
+  },
   acmeAttempts: {
     name: 'promgate_acme_attempts_total',
     type: 'counter',
-    help: 'Attempts to obtain a certificate by outcome: issued, staged (by the staging directory, as a trial), or why not.',
-    labels: ['outcome'],
+    help: 'Attempts to obtain a certificate from a directory by outcome: issued, staged (as a trial), or why not.',
+    labels: ['name', 'directory', 'outcome'],
   },
   acmeNextRenewal: {
     name: 'promgate_acme_next_renewal_timestamp_seconds',

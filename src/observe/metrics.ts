@@ -105,6 +105,8 @@ export function createMetrics({ clock, version, nodeVersion }: MetricsOptions): 
     kept: gauge(METRICS.crlKept),
     refreshes: counter(METRICS.crlRefreshes),
     renewals: counter(METRICS.ownCertificateRenewals),
+    issued: counter(METRICS.certificatesIssued),
+    open: gauge(METRICS.enrollmentOpen),
   });
   const acme = createAcmeSeries({
     attempts: counter(METRICS.acmeAttempts),

@@ -16,6 +16,7 @@ import type { Log, Metrics } from '../observe/ports.ts';
 import type { HostAddresses } from './accept/addresses.ts';
 import { arrivalOf } from './arrival.ts';
 import type { PasswordCheck } from './authenticate/password-check.ts';
+import type { Enrollment } from './enrollment.ts';
 import type { UpstreamPools } from './forward/pools.ts';
 import type { Passage } from './passage.ts';
 import { registerSteps } from './pipeline.ts';
@@ -29,6 +30,8 @@ export interface Services {
   readonly metrics: Metrics;
   readonly hosts: HostAddresses;
   readonly passwordCheck: PasswordCheck;
+  /** Absent: nobody gets a certificate here. */
+  readonly enrollment?: Enrollment;
   readonly pools: UpstreamPools;
   readonly self: ServedUpstream;
 }

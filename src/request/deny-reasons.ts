@@ -168,6 +168,25 @@ export const DENY_REASONS = {
     public: CERTIFICATE_PUBLIC,
     meaning: 'A CRL is past its nextUpdate, or one for the issuer is missing: nobody can be verified. Renew the CRL.',
   },
+  // authenticate: a certificate over the gate
+  enrollment_request_invalid: {
+    status: 400,
+    public: 'certificate request refused',
+    meaning:
+      'What came is no certificate request, is not signed by its own key, or has a key that is not certified (ECDSA P-256, P-384, RSA from 2048 bits). A token is not used up by it.',
+  },
+  enrollment_failed: {
+    status: 503,
+    public: 'no certificate can be issued now',
+    meaning:
+      'The own CA cannot sign or write its index; the log has the cause. A token that was sent may be used up: make a new one when it is mended.',
+  },
+  renewal_refused: {
+    status: 403,
+    public: 'not allowed',
+    meaning:
+      'The client certificate is not renewed: it is revoked, has ended, or is of another CA than that of `enrollment`.',
+  },
   // authorize
   identity_unknown: {
     status: 403,

@@ -4,6 +4,7 @@ import type { AcmeSettings, KeyPair } from '../../src/config/config.ts';
 import { reportCertificates } from '../../src/cli/certificate-report.ts';
 import { certificateTable, lifetimeBar, span } from '../../src/cli/certificate-table.ts';
 import type { CertificateStatus } from '../../src/tls/acme/contract.ts';
+import { WINDOW_HAS_COME } from '../../src/tls/acme/schedule.ts';
 import { EMPTY_STATE } from '../../src/tls/acme/state.ts';
 import { configOf, tlsOf } from '../support/config-fixture.ts';
 
@@ -32,12 +33,16 @@ function pairOf(from: number, to: number, changes: Partial<KeyPair> = {}): KeyPa
   return { cert: '', key: '', ...facts, notBefore, notAfter, ...changes };
 }
 
-function acmeReport(changes: Partial<CertificateStatus['state']>, plan: CertificateStatus['plan']) {
+function acmeReport(
+  changes: Partial<CertificateStatus['state']>,
+  plan: CertificateStatus['plan'],
+  unlike: string | null = null,
+) {
   const config = configOf({
     acme,
     tls: tlsOf({ certificates: [pairOf(0, 90, { name: 'self-signed:gate.example.com' })] }),
   });
-  const [report] = reportCertificates(config, [{ wanted, state: { ...EMPTY_STATE, ...changes }, plan }], NOW);
+  const [report] = reportCertificates(config, [{ wanted, state: { ...EMPTY_STATE, ...changes }, unlike, plan }], NOW);
   if (report === undefined) throw new Error('no report');
   return report;
 }
@@ -66,6 +71,22 @@ describe('a certificate that comes by ACME', () => {
     expect(report.lastError?.directory).toBe('letsencrypt');
     expect(certificateTable([report], NOW)).not.toContain('\u001b');
     expect(acmeReport({ pair: pairOf(-90, -1), issuedBy: directory.url }, plan).state).toBe('ended');
+  });
+
+  it('says when and why it was renewed', () => {
+    const plan = { kind: 'wait', until: NOW + 3_600_000, why: '' } as const;
+    const origin = { at: NOW - 3_600_000, profile: null, because: WINDOW_HAS_COME, isRenewal: true };
+    const report = acmeReport({ pair: pairOf(-50, 40), issuedBy: directory.url, origin }, plan);
+    const why = "renewed because the CA's renewal window (ARI) has come";
+    expect(report.issued).toEqual({ at: origin.at, why });
+    expect(certificateTable([report], NOW)).toMatch(/^ +issued +\d{4}-\d\d-\d\d \d\d:\d\d: renewed because the CA's/m);
+    expect(acmeReport({ pair: pairOf(-50, 40), issuedBy: directory.url, origin: null }, plan).issued).toBeNull();
+  });
+
+  it('that is to be another one is not waited for', () => {
+    const plan = { kind: 'order', directory: 'real', url: directory.url, why: 'other names are wanted' } as const;
+    const report = acmeReport({ pair: pairOf(-50, 40), issuedBy: directory.url }, plan, 'other names are wanted');
+    expect(report.next).toEqual({ at: NOW, why: 'other names are wanted' });
   });
 
   it('that was never issued is not ok, however long the self-signed one lives', () => {

@@ -9,6 +9,8 @@ import type { CertificateInfo } from '../../src/formats/x509.ts';
 import { parseCrls } from '../../src/formats/crl.ts';
 import type { Crl } from '../../src/formats/crl.ts';
 import { PromgateError } from '../../src/lib/errors.ts';
+import { parseIndex } from '../../src/tls/authority/certificate-index.ts';
+import type { CertificateIndex } from '../../src/tls/authority/certificate-index.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
 import type { FakeClock } from '../support/fake-clock.ts';
 import { recordingTerminal } from './recording-terminal.ts';
@@ -27,6 +29,10 @@ const DEFAULTS = {
   days: null,
   keyType: 'p256',
   newKey: false,
+  restored: false,
+  admin: [],
+  step: 'prepare',
+  force: false,
   reason: 'unspecified',
   output: 'table',
 } as const;
@@ -38,6 +44,8 @@ export interface PkiFixture {
   readonly clock: FakeClock;
   /** Lines that are typed when something is asked for. */
   typed: string[];
+  /** Runs a command, however it ends. */
+  run(action: Typed): Promise<RecordingTerminal & { readonly code: number }>;
   /** Runs a command; it must end well. */
   pki(action: Typed): Promise<RecordingTerminal>;
   /** Runs a command that is refused: its code, message and hint. */
@@ -48,6 +56,9 @@ export interface PkiFixture {
   has(name: string): boolean;
   mode(name: string): number;
   certificate(name: string): CertificateInfo;
+  /** Every one of a file. */
+  certificates(name: string): readonly CertificateInfo[];
+  index(): CertificateIndex;
   crl(): Crl;
   remove(): void;
 }
@@ -58,12 +69,16 @@ export function createPkiFixture(): PkiFixture {
   const clock = createFakeClock(Math.floor(Date.now() / 1000) * 1000);
   const path = (name: string): string => join(directory, name);
   const text = (name: string): string => readFileSync(path(name), 'utf8');
-  const run = async (action: Typed): Promise<RecordingTerminal> => {
+  const attempt = async (action: Typed): Promise<RecordingTerminal & { readonly code: number }> => {
     const terminal = recordingTerminal();
     const input = { isTerminal: false, read: () => Promise.resolve(fixture.typed.shift() ?? '') };
     const complete = { ...DEFAULTS, directory, ...action } as PkiAction;
     const code = await pkiCommand(complete, terminal, { clock, hostName: 'centre', input });
-    if (code !== 0) throw new Error(terminal.all());
+    return { ...terminal, code };
+  };
+  const run = async (action: Typed): Promise<RecordingTerminal> => {
+    const terminal = await attempt(action);
+    if (terminal.code !== 0) throw new Error(terminal.all());
     return terminal;
   };
   const first = <T>(read: { ok: true; value: T[] } | { ok: false; message: string }): T => {
@@ -76,6 +91,7 @@ export function createPkiFixture(): PkiFixture {
     directory,
     clock,
     typed: [],
+    run: attempt,
     pki: run,
     async refusal(action) {
       try {
@@ -94,6 +110,16 @@ export function createPkiFixture(): PkiFixture {
     has: (name) => existsSync(path(name)),
     mode: (name) => statSync(path(name)).mode & 0o777,
     certificate: (name) => first(parseCertificates(text(name))),
+    certificates: (name) => {
+      const certificates = parseCertificates(text(name));
+      if (!certificates.ok) throw new Error(certificates.message);
+      return certificates.value;
+    },
+    index: () => {
+      const index = parseIndex(text('ca-index.json'));
+      if (!index.ok) throw new Error(index.message);
+      return index.value;
+    },
     crl: () => first(parseCrls(text('ca.crl'))),
     remove: () => {
       rmSync(root, { recursive: true });

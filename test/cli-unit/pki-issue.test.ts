@@ -209,6 +209,20 @@ describe('pki sign', () => {
     expect(stdout.join('\n')).not.toContain('admin');
   });
 
+  it('refuses names that the CA may not certify, whatever the request asks for', async () => {
+    await f.pki({ action: 'init', permitDns: ['example.com'] });
+    const request = f.path('request.pem');
+    const flags = ['-nodes', '-subj', '/CN=a.example.com', '-keyout', f.path('their.key'), '-out', request];
+    execFileSync('openssl', ['req', '-new', '-newkey', 'rsa:2048', ...flags], { stdio: 'ignore' });
+    expect(await f.refusal({ action: 'sign', request, name: 'centre', sans: ['dns:centre.example.org'] })).toEqual({
+      code: 'AUTHORITY_REFUSED',
+      text: 'the name constraints of the CA do not permit dns "centre.example.org" ',
+    });
+    expect(f.has('centre.crt')).toBe(false);
+    expect(f.text('ca-index.json')).toContain('"issued": []');
+    await f.pki({ action: 'sign', request, name: 'centre', sans: ['dns:centre.example.com'] });
+  });
+
   it('refuses a request that its own key has not signed', async () => {
     await f.pki({ action: 'init' });
     const flags = ['-nodes', '-subj', '/CN=admin', '-keyout', f.path('their.key'), '-outform', 'DER'];

@@ -105,7 +105,7 @@ describe('pki list', () => {
     await f.pki({ action: 'revoke', target: 'gone' });
     f.clock.advance(7 * DAY_MS);
     const { stdout } = await f.pki({ action: 'list', output: 'json' });
-    const listed = JSON.parse(stdout.join('\n')) as { certificates: Record<string, unknown>[]; crl: unknown };
+    const listed = JSON.parse(stdout.join('\n')) as { certificates: Record<string, unknown>[]; crls: unknown };
     expect(listed.certificates.map(({ name, kind, state, days_left: days }) => [name, kind, state, days])).toEqual([
       ['O=promgate, CN=promgate CA centre', 'ca', 'valid', expect.any(Number)],
       ['a', 'client', 'valid', 83],
@@ -114,16 +114,18 @@ describe('pki list', () => {
       ['over', 'client', 'expired', -5],
       ['soon.example.com', 'server', 'expiring', 2],
     ]);
-    expect(listed.crl).toMatchObject({ number: '2', revoked: [f.certificate('gone.crt').serial] });
+    expect(listed.crls).toMatchObject([
+      { ca: 'O=promgate, CN=promgate CA centre', number: '2', revoked: [f.certificate('gone.crt').serial] },
+    ]);
   });
 
   it('as a table has one aligned line for each', async () => {
     const { stdout } = await f.pki({ action: 'list' });
     const lines = stdout.join('\n').split('\n');
-    expect(lines[0]).toMatch(/^NAME +KIND +SERIAL +EXPIRES +DAYS +STATE +SPKI$/);
+    expect(lines[0]).toMatch(/^NAME +KIND +CA +SERIAL +EXPIRES +DAYS +STATE +SPKI$/);
     const { serial } = f.certificate('a.crt');
     expect(lines.find((line) => line.startsWith('a '))).toMatch(
-      new RegExp(`^a +client +${serial} +\\d{4}-\\d\\d-\\d\\d +90 +valid +sha256/`),
+      new RegExp(`^a +client +promgate CA centre +${serial} +\\d{4}-\\d\\d-\\d\\d +90 +valid +sha256/`),
     );
     expect(lines.at(-1)).toBe('Revocation list number 1: 0 revoked, next update in 29 days.');
   });

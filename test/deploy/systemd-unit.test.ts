@@ -60,3 +60,24 @@ describe('the renewal', () => {
     expect(setting('OnCalendar', read('promgate-renew.timer'))).toEqual(['weekly']);
   });
 });
+
+describe('the renewal of a client certificate', () => {
+  const renewal = read('promgate-enroll@.service');
+
+  it('renews the instance in the one folder that it may write to, as the user of Prometheus', () => {
+    const [serve = ''] = setting('ExecStart');
+    const [folder = ''] = setting('ReadWritePaths', renewal);
+    const start = serve.replace(/ run .*$/, ` pki enroll %i --renew --directory=${folder}`);
+    expect(setting('ExecStart', renewal)).toEqual([start]);
+    expect(setting('ProtectSystem', renewal)).toEqual(['strict']);
+    expect(setting('User', renewal)).toEqual(['prometheus']);
+    expect(setting('CapabilityBoundingSet', renewal)).toEqual(['']);
+  });
+
+  it('looks every day, not everybody at the same moment', () => {
+    const timer = read('promgate-enroll@.timer');
+    expect(setting('OnCalendar', timer)).toEqual(['daily']);
+    expect(setting('RandomizedDelaySec', timer)).toEqual(['6h']);
+    expect(setting('Persistent', timer)).toEqual(['true']);
+  });
+});

@@ -1,90 +1,31 @@
 /**
- * A gate that starts with nothing gets its certificate from a real Pebble, serves and renews it without a restart while a
- * client holds a connection open and a real Prometheus scrapes through it, and does not need the CA to start again.
+ * A gate that starts with nothing gets its certificate from a real Pebble and serves it without a restart; it is renewed
+ * on request, another one is obtained when the configuration changes, and the CA is not needed to start again.
  */
-import type { X509Certificate } from 'node:crypto';
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { Agent, get } from 'node:https';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { attempts, awaitIssued, httpChallenge, NAME, served, startAcmeGate } from '../support/acme-gate.ts';
 import { startGate, type Gate } from '../support/gate.ts';
 import { startPebble, type Pebble } from '../support/pebble.ts';
 import { poll } from '../support/poll.ts';
-import { startProcess } from '../support/processes.ts';
-import { startPrometheus, type Prometheus } from '../support/prometheus.ts';
+import { runProcess, startProcess } from '../support/processes.ts';
+import { findProgram } from '../support/programs.ts';
 import { htpasswdLine, PASSWORD, USER } from '../support/scene.ts';
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-const NAME = 'gate.example.com';
-const AUTHORIZATION = `Basic ${Buffer.from(`${USER}:${PASSWORD}`).toString('base64')}`;
-
-/** The certificate that a new connection gets. */
-function served(port: number, servername = NAME): Promise<X509Certificate> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: '127.0.0.1', port, servername, rejectUnauthorized: false }, () => {
-      const certificate = socket.getPeerX509Certificate();
-      socket.destroy();
-      if (certificate === undefined) reject(new Error('no certificate'));
-      else resolve(certificate);
-    });
-    socket.on('error', reject);
-  });
-}
-
-const isIssued = ({ issuer }: X509Certificate): boolean => issuer.includes('Pebble');
-
-async function awaitIssued(gate: Gate, before: string | null = null): Promise<X509Certificate> {
-  return poll(
-    'the gate serves a new certificate of the CA',
-    async () => {
-      const certificate = await served(gate.port);
-      return isIssued(certificate) && certificate.serialNumber !== before && certificate;
-    },
-    { deadlineMs: 60_000, everyMs: 100 },
-  ).catch((error: unknown) => {
-    throw new Error(gate.logs(), { cause: error });
-  });
-}
-
-async function gateWith(
-  pebble: Pebble,
-  challenge: string,
-  options: { profile?: string; yaml?: string } = {},
-): Promise<Gate> {
-  const { profile = 'default', yaml = 'authenticate: none' } = options;
-  const password = await htpasswdLine(USER, PASSWORD);
-  return startGate({
-    files: { 'pebble-ca.crt': pebble.directory.ca ?? '', '.htpasswd': password },
-    config: ({ port, adminPort }) => `
-listen_addresses: ["127.0.0.1:${port}"]
-admin_address: 127.0.0.1:${adminPort}
-acme:
-  directory_url: ${pebble.directory.url}
-  ca_file: pebble-ca.crt
-  domains: [${NAME}, 127.0.0.1]
-  profile: ${profile}
-  challenge: ${challenge}
-upstreams: [{url: self, path_prefix: /}]
-${yaml}
-`,
-  });
-}
 
 describe('a gate that starts without a certificate', () => {
   let pebble: Pebble;
   let gate: Gate;
-  let prometheus: Prometheus | undefined;
   beforeAll(async () => {
-    pebble = await startPebble({ profiles: { default: 7_776_000, short: 48 } });
-    gate = await gateWith(pebble, `{listen: "127.0.0.1:${pebble.httpPort}"}`, {
-      profile: 'short',
-      yaml: 'htpasswd_file: .htpasswd',
-    });
+    pebble = await startPebble();
+    gate = await startAcmeGate({ directory: pebble.directory, challenge: httpChallenge(pebble.httpPort) });
   });
   afterAll(async () => {
-    await prometheus?.stop();
     await gate.stop();
     await pebble.stop();
   });
@@ -97,8 +38,8 @@ describe('a gate that starts without a certificate', () => {
     await poll('the CA was asked when it wants it renewed', () =>
       gate.logs().includes('the CA suggests when to renew'),
     );
+    expect(await attempts(gate, 'issued')).toBe(1);
     const metrics = await gate.metrics();
-    expect(metrics).toContain('promgate_acme_attempts_total{outcome="issued"} 1');
     expect(metrics).toContain(`promgate_acme_self_signed{name="${NAME}"} 0`);
     const notAfter = /promgate_certificate_not_after_timestamp_seconds\{name="gate\.example\.com"\} (\d+)/.exec(
       metrics,
@@ -106,27 +47,14 @@ describe('a gate that starts without a certificate', () => {
     expect(Number(notAfter?.[1]) * 1000).toBe(Date.parse(certificate.validTo));
   });
 
-  it('renews it by itself and on request, while nobody loses a connection or a scrape', async () => {
+  it('renews it on request, step by step, while a client keeps its connection', async () => {
     const first = await awaitIssued(gate);
     const root = await pebble.root();
-    await writeFile(join(gate.directory, 'root.crt'), root);
-    prometheus = await startPrometheus({
-      scrapeConfigs: `
-- job_name: gate
-  scheme: https
-  basic_auth: {username: ${USER}, password: ${PASSWORD}}
-  tls_config: {ca_file: ${join(gate.directory, 'root.crt')}, server_name: ${NAME}}
-  static_configs: [{targets: ["127.0.0.1:${gate.port}"]}]
-`,
-    });
-    const from = Date.now();
-    await prometheus.waitFor('up{job="gate"} == 1');
     const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: root, servername: NAME });
     const sockets = new Set<unknown>();
     const ask = (): Promise<number> =>
       new Promise((resolve, reject) => {
-        const headers = { authorization: AUTHORIZATION };
-        const request = get({ host: '127.0.0.1', port: gate.port, path: '/metrics', agent, headers }, (response) => {
+        const request = get({ host: '127.0.0.1', port: gate.port, path: '/metrics', agent }, (response) => {
           response.resume();
           response.on('end', () => {
             resolve(response.statusCode ?? 0);
@@ -136,39 +64,57 @@ describe('a gate that starts without a certificate', () => {
         request.on('error', reject);
       });
     expect(await ask()).toBe(200);
-
-    const second = await awaitIssued(gate, first.serialNumber);
-    expect(await ask()).toBe(200);
     const renewed = await gate.command('cert', 'renew');
-    expect(renewed.stdout + renewed.stderr).toMatch(/order .*challenge .*validation .*issue .*swap /s);
+    const steps = renewed.stdout.trimEnd().split('\n');
+    expect(renewed.stdout).toMatch(/^order .*^challenge .*^validation .*^issue .*^issued .*^swap /ms);
+    // Not a terminal: plain lines, nothing that writes over them.
+    for (const character of '\r\u001b') expect(renewed.stdout).not.toContain(character);
+    for (const step of steps) expect(step).toMatch(/^[a-z]+ +\S/);
     expect(renewed.code).toBe(0);
     // The swap is done when the command says so.
-    const third = await served(gate.port);
-    expect(new Set([first, second, third].map(({ serialNumber }) => serialNumber)).size).toBe(3);
+    const second = await served(gate.port);
+    expect(second.serialNumber).not.toBe(first.serialNumber);
     expect(await ask()).toBe(200);
     expect(sockets.size).toBe(1);
     agent.destroy();
-
-    const scrapes = await prometheus.waitFor(`count_over_time(up{job="gate"}[5m]) > 10`);
-    expect(Number(scrapes[0]?.value)).toBeGreaterThan(10);
-    expect(Date.now() - from).toBeLessThan(300_000);
-    expect((await prometheus.query('min_over_time(up{job="gate"}[5m])'))[0]?.value).toBe('1');
   });
 
-  it('says in cert status what it has, where from and what is next', async () => {
+  it('shows the steps of a renewal on a terminal in one line that it writes over', async () => {
+    const command = `${process.execPath} ${MAIN} cert renew --config.file=${gate.configFile}`;
+    const { code, stdout } = await runProcess(findProgram('script'), ['-qec', command, '/dev/null'], {
+      cwd: gate.directory,
+    });
+    expect(code, stdout).toBe(0);
+    expect(stdout).toMatch(/\r\[#{2}-{5}\] order +gate\.example\.com, 127\.0\.0\.1/);
+    expect(stdout).toMatch(/\r\[#{4}-{3}\] validation +the CA looks at/);
+    // What came of it stays.
+    const lines = stdout.split(/\r?\n/).map((line) => line.split('\r').at(-1));
+    expect(lines.filter((line) => line !== '')).toEqual([
+      expect.stringMatching(/^issued +by CN=Pebble/),
+      expect.stringMatching(/^swap +new connections get the new certificate/),
+    ]);
+  });
+
+  it('says in cert status what it has, where from, why and what is next', async () => {
     const json = await gate.command('cert', 'status', '--output=json');
+    expect(json.code).toBe(0);
     const { running, certificates } = JSON.parse(json.stdout) as {
       running: boolean;
       certificates: { name: string; source: string; next: unknown; last_error: unknown }[];
     };
     expect(running).toBe(true);
     expect(certificates).toHaveLength(1);
-    expect(certificates[0]).toMatchObject({ name: NAME, names: [NAME, '127.0.0.1'], last_error: null });
+    expect(certificates[0]).toMatchObject({
+      name: NAME,
+      names: [NAME, '127.0.0.1'],
+      issued: { why: 'renewed because it was asked for' },
+      last_error: null,
+    });
     expect(certificates[0]?.source).toMatch(/^acme, /);
     expect(certificates[0]?.next).not.toBe(null);
     const table = await gate.command('cert', 'status');
     expect(table.stdout).toMatch(/certificate gate\.example\.com\n.*issuer +CN=Pebble/s);
-    expect(table.stdout).toMatch(/ends +\[#+-*\] \d+ s left/);
+    expect(table.stdout).toMatch(/ends +\[#{10}\] 89 days left/);
   });
 
   it('keeps keys to itself: 0600 in a directory of 0700, and none in the log', async () => {
@@ -190,12 +136,13 @@ describe('a gate that starts without a certificate', () => {
     try {
       const after = await poll('the gate serves again', () => served(gate.port), { deadlineMs: 20_000 });
       expect(after.serialNumber).toBe(before.serialNumber);
-      const outcome = /promgate_acme_attempts_total\{outcome="unreachable"\} [1-9]/;
-      await poll('an attempt has failed', async () => outcome.test(await gate.metrics()), { deadlineMs: 60_000 });
+      const renewed = await gate.command('cert', 'renew');
+      expect(renewed.code).toBe(1);
+      expect(renewed.stderr).toContain('ECONNREFUSED');
+      expect(await attempts(gate, 'unreachable')).toBe(1);
       expect(again.output()).toContain('no certificate was issued');
       expect((await served(gate.port)).serialNumber).toBe(before.serialNumber);
       expect((await gate.command('cert', 'status')).stdout).toMatch(/last error .*127\.0\.0\.1/);
-      expect((await gate.command('cert', 'renew')).code).toBe(1);
     } finally {
       await again.stop();
     }
@@ -264,30 +211,70 @@ upstreams: [{url: self}]
 });
 
 describe('a changed acme section', () => {
-  it('brings another certificate with a reload, and one that cannot work leaves the old one', async () => {
-    const pebble = await startPebble();
-    const gate = await gateWith(pebble, `{listen: "127.0.0.1:${pebble.httpPort}"}`);
+  let pebble: Pebble;
+  let gate: Gate;
+  beforeAll(async () => {
+    pebble = await startPebble();
+    gate = await startAcmeGate({ directory: pebble.directory, challenge: httpChallenge(pebble.httpPort) });
+  });
+  afterAll(async () => {
+    await gate.stop();
+    await pebble.stop();
+  });
+
+  /** Changes the file, reloads, and gives the certificate that takes the place of the one before, with what was served meanwhile. */
+  const change = async (from: string | RegExp, to: string) => {
+    const before = await awaitIssued(gate);
+    const text = await readFile(gate.configFile, 'utf8');
+    expect(text).toMatch(from);
+    await writeFile(gate.configFile, text.replace(from, to));
+    // The CA hangs for a moment: what is served meanwhile can be seen.
+    pebble.process.signal('SIGSTOP');
+    let meanwhile;
     try {
-      const first = await awaitIssued(gate);
-      const text = await readFile(gate.configFile, 'utf8');
-      await writeFile(gate.configFile, text.replace(`[${NAME}, 127.0.0.1]`, `[other.example.com, ${NAME}]`));
       expect((await gate.command('reload')).code).toBe(0);
-      const second = await poll(
-        'the new names',
-        async () => {
-          const certificate = await served(gate.port);
-          return certificate.checkHost('other.example.com') !== undefined && isIssued(certificate) && certificate;
-        },
-        { deadlineMs: 30_000 },
-      );
-      expect(second.serialNumber).not.toBe(first.serialNumber);
-      await writeFile(gate.configFile, text.replace('acme:\n', 'acme:\n  state_dir: /dev/null/acme\n'));
-      const refused = await gate.command('reload');
-      expect(refused.code).toBe(1);
-      expect((await served(gate.port)).serialNumber).toBe(second.serialNumber);
+      meanwhile = await served(gate.port);
     } finally {
-      await gate.stop();
-      await pebble.stop();
+      pebble.process.signal('SIGCONT');
     }
+    expect(meanwhile.serialNumber).toBe(before.serialNumber);
+    return awaitIssued(gate, before.serialNumber);
+  };
+
+  it('brings a certificate with the new names, though the first one has changed', async () => {
+    const certificate = await change(`[${NAME}, 127.0.0.1]`, `[other.example.com, ${NAME}]`);
+    expect(certificate.checkHost('other.example.com')).toBe('other.example.com');
+    expect(gate.logs()).toContain('because="other names are wanted"');
+  });
+
+  it('brings one over a key of the new type', async () => {
+    const certificate = await change('  profile: default\n', '  profile: default\n  key_type: p384\n');
+    expect(certificate.publicKey.asymmetricKeyDetails?.namedCurve).toBe('secp384r1');
+    expect(gate.logs()).toContain('because="another type of key is wanted"');
+  });
+
+  it('brings one of the new profile', async () => {
+    const certificate = await change('profile: default', 'profile: shortlived');
+    const days = (Date.parse(certificate.validTo) - Date.parse(certificate.validFrom)) / 86_400_000;
+    expect(Math.round(days)).toBe(6);
+    expect(gate.logs()).toContain('because="another profile is wanted"');
+  });
+
+  it('brings a new address to the CA with the next order, and does not order for it', async () => {
+    const before = await served(gate.port);
+    const text = await readFile(gate.configFile, 'utf8');
+    await writeFile(gate.configFile, text.replace('acme:\n', 'acme:\n  email: ops@example.com\n'));
+    expect((await gate.command('reload')).code).toBe(0);
+    expect((await served(gate.port)).serialNumber).toBe(before.serialNumber);
+    const renewed = await gate.command('cert', 'renew');
+    expect(renewed.stdout).toMatch(/^account +the contact of the account at .* was brought up to date$/m);
+  });
+
+  it('that cannot work leaves the old one', async () => {
+    const before = await served(gate.port);
+    const text = await readFile(gate.configFile, 'utf8');
+    await writeFile(gate.configFile, text.replace('acme:\n', 'acme:\n  state_dir: /dev/null/acme\n'));
+    expect((await gate.command('reload')).code).toBe(1);
+    expect((await served(gate.port)).serialNumber).toBe(before.serialNumber);
   });
 });

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock, type Clock } from '../../src/lib/clock.ts';
 import { createAuthority, type Authority, type Issued } from '../support/certificates.ts';
 import { poll } from '../support/poll.ts';
 import { configOf, dialTcp, dialTls, GET, startRig, tlsOf, type Rig } from './harness.ts';
@@ -34,6 +35,15 @@ async function start(...parameters: Parameters<typeof startRig>): Promise<Rig> {
 }
 
 describe('listening', () => {
+  test('may begin long after the start: until then there is nothing to sweep, and no configuration', async () => {
+    const every: Clock['every'] = (ms, callback) => {
+      callback();
+      return systemClock.every(ms, callback);
+    };
+    const rig = await start(configOf({ tls: null }), { ...systemClock, every });
+    expect(rig.live()).toBe(0);
+  });
+
   test('an address in use is PORT_TAKEN with a way out, and nothing else stays open', async () => {
     const holder = createServer().listen(0, '127.0.0.1');
     await once(holder, 'listening');

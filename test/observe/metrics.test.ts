@@ -109,17 +109,20 @@ describe('the exposition', () => {
     // Before the configuration is described: a manager starts first.
     metrics.acme.selfSigned('gate.example.com', true);
     metrics.describe(configOf({ acme: acmeOf('gate.example.com') }));
-    metrics.acme.attempt('gate.example.com', 'rate-limited');
+    metrics.acme.attempt('gate.example.com', 'ca.example.com', 'rate-limited');
     metrics.acme.nextRenewal('gate.example.com', 12);
     metrics.acme.nextRenewal('stranger.example.com', 12);
+    metrics.acme.attempt('stranger.example.com', 'ca.example.com', 'issued');
+    metrics.acme.attempt('gate.example.com', 'stranger', 'issued');
     const { body } = await metrics.expose();
-    expect(body).toContain('promgate_acme_attempts_total{outcome="rate-limited"} 1');
-    expect(body).toContain('promgate_acme_attempts_total{outcome="issued"} 0');
+    const counter = 'promgate_acme_attempts_total{name="gate.example.com",directory="ca.example.com"';
+    expect(body).toContain(`${counter},outcome="rate-limited"} 1`);
+    expect(body).toContain(`${counter},outcome="issued"} 0`);
     expect(body).toContain('promgate_acme_self_signed{name="gate.example.com"} 1');
     expect(body).toContain('promgate_acme_next_renewal_timestamp_seconds{name="gate.example.com"} 12');
     expect(body).not.toContain('stranger');
     metrics.describe(configOf());
-    expect((await metrics.expose()).body).not.toContain('{name="gate.example.com"}');
+    expect((await metrics.expose()).body).not.toContain('gate.example.com');
   });
 
   it('has every reason of a refusal from the start, at 0', async () => {

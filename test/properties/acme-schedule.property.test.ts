@@ -1,9 +1,9 @@
 /** Whole years of renewals: a certificate never ends while its CA is up an hour a day, and no limit of a CA is reached. */
 import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
-import { DAY, HOUR, START } from '../tls/acme/renewal-fixture.ts';
-import { simulate } from '../tls/acme/simulation.ts';
-import type { Chronicle, Fate } from '../tls/acme/simulation.ts';
+import { DAY, HOUR, START } from '../support/acme-renewals.ts';
+import { simulate } from '../support/acme-simulation.ts';
+import type { Chronicle, Fate } from '../support/acme-simulation.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 

@@ -5,8 +5,8 @@
  */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AcmeFailure, type AcmeFailureKind, type ChallengeAnswerer } from '../../src/tls/acme/contract.ts';
-import { createTestIssuer, hurriedClock, type TestIssuer } from '../tls/acme/order-fixture.ts';
-import { json, startFaultyCa, STEPS, type FaultyCa, type Handler } from '../tls/acme/faulty-ca.ts';
+import { createTestIssuer, hurriedClock, type TestIssuer } from '../support/acme-orders.ts';
+import { json, startFaultyCa, STEPS, type FaultyCa, type Handler } from '../support/faulty-ca.ts';
 
 /** The thirty seconds of one step pass in half a one. */
 const CLOCK = hurriedClock(60);

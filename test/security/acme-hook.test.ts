@@ -3,30 +3,23 @@
  * an option), the program learns secrets of the gate from its environment, hangs for ever, floods memory with its
  * output, leaves processes behind, or its output acts on the terminal of whoever reads the error.
  */
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createDnsHookAnswerer } from '../../src/tls/acme/challenges/dns-hook.ts';
 import { poll } from '../support/poll.ts';
-import { hookPorts } from '../tls/acme/order-fixture.ts';
+import { hookPorts } from '../support/acme-orders.ts';
+import { createHookDirectory, dnsChallenge, type HookDirectory } from '../support/dns-hook.ts';
 
+let hooks: HookDirectory;
 let directory: string;
 beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'promgate-hook-'));
+  hooks = await createHookDirectory();
+  directory = hooks.path;
 });
 afterEach(async () => {
-  await rm(directory, { recursive: true, force: true });
+  await hooks.remove();
 });
-
-async function hook(script: string): Promise<string> {
-  const file = join(directory, 'hook');
-  await writeFile(file, `#!/bin/sh\n${script}\n`);
-  await chmod(file, 0o755);
-  return file;
-}
-
-const challenge = (identifier: string) => ({ type: 'dns-01', identifier, token: 'tok', keyAuthorization: 'tok.thumb' });
 
 it.each([
   'a.example.com;touch x',
@@ -40,9 +33,9 @@ it.each([
   '*.*.example.com',
   'a.example.com\n',
 ])('a name that is none starts nothing: %j', async (identifier) => {
-  const program = await hook(`touch ${directory}/started`);
+  const program = await hooks.hook(`touch ${directory}/started`);
   const answerer = createDnsHookAnswerer({ hook: program, propagationMs: 0 }, hookPorts);
-  await expect(answerer.present(challenge(identifier))).rejects.toMatchObject({ kind: 'challenge' });
+  await expect(answerer.present(dnsChallenge(identifier))).rejects.toMatchObject({ kind: 'challenge' });
   expect(await readdir(directory)).toEqual(['hook']);
 });
 
@@ -51,15 +44,15 @@ it('a path of the program with characters of a shell is a path', async () => {
     { hook: `${directory}/hook; touch ${directory}/x`, propagationMs: 0 },
     hookPorts,
   );
-  await expect(answerer.present(challenge('a.example.com'))).rejects.toThrow(/cannot be started: ENOENT/);
+  await expect(answerer.present(dnsChallenge('a.example.com'))).rejects.toThrow(/cannot be started: ENOENT/);
   expect(await readdir(directory)).toEqual([]);
 });
 
 it('the environment is what was handed over and nothing of the gate', async () => {
   process.env['PROMGATE_SECRET_OF_TEST'] = 'hunter2';
   try {
-    const program = await hook(`env > ${directory}/env`);
-    await createDnsHookAnswerer({ hook: program, propagationMs: 0 }, hookPorts).present(challenge('a.example.com'));
+    const program = await hooks.hook(`env > ${directory}/env`);
+    await createDnsHookAnswerer({ hook: program, propagationMs: 0 }, hookPorts).present(dnsChallenge('a.example.com'));
     const names = (await readFile(join(directory, 'env'), 'utf8'))
       .trim()
       .split('\n')
@@ -79,10 +72,10 @@ it('the environment is what was handed over and nothing of the gate', async () =
 });
 
 it('a program that hangs is killed with everything that it started', async () => {
-  const program = await hook(`sleep 300 & echo $! > ${directory}/child; sleep 300`);
+  const program = await hooks.hook(`sleep 300 & echo $! > ${directory}/child; sleep 300`);
   const answerer = createDnsHookAnswerer({ hook: program, propagationMs: 0, deadlineMs: 500 }, hookPorts);
   const started = performance.now();
-  await expect(answerer.present(challenge('a.example.com'))).rejects.toMatchObject({ kind: 'timeout' });
+  await expect(answerer.present(dnsChallenge('a.example.com'))).rejects.toMatchObject({ kind: 'timeout' });
   expect(performance.now() - started).toBeLessThan(10_000);
   const pid = Number(await readFile(join(directory, 'child'), 'utf8'));
   await poll('the child of the hook is gone', async () => {
@@ -92,17 +85,17 @@ it('a program that hangs is killed with everything that it started', async () =>
 });
 
 it('a program that leaves something running is done when it has ended itself', async () => {
-  const program = await hook(`sleep 20 & exit 0`);
+  const program = await hooks.hook(`sleep 20 & exit 0`);
   const answerer = createDnsHookAnswerer({ hook: program, propagationMs: 0 }, hookPorts);
   const started = performance.now();
-  await answerer.present(challenge('a.example.com'));
+  await answerer.present(dnsChallenge('a.example.com'));
   expect(performance.now() - started).toBeLessThan(10_000);
 });
 
 it('output without end is cut, and its control characters reach no terminal', async () => {
-  const program = await hook(`printf '\\033[2Jbad'; head -c 50000000 /dev/zero | tr '\\0' x; exit 1`);
+  const program = await hooks.hook(`printf '\\033[2Jbad'; head -c 50000000 /dev/zero | tr '\\0' x; exit 1`);
   const answerer = createDnsHookAnswerer({ hook: program, propagationMs: 0 }, hookPorts);
-  const error: Error = await answerer.present(challenge('a.example.com')).then(
+  const error: Error = await answerer.present(dnsChallenge('a.example.com')).then(
     () => expect.unreachable(),
     (reason: Error) => reason,
   );

@@ -12,8 +12,8 @@ import { ISSUE_STEP } from '../../src/tls/acme/contract.ts';
 import { createAcmeManager } from '../../src/tls/acme/renewal.ts';
 import { createStateStore } from '../../src/tls/acme/store.ts';
 import { recordingLog } from '../observe/recording-log.ts';
-import { createSteppingClock, MINUTE, noAcmeMetrics, settingsOf, settled } from '../tls/acme/renewal-fixture.ts';
-import type { SteppingClock } from '../tls/acme/renewal-fixture.ts';
+import { createSteppingClock, MINUTE, noAcmeMetrics, settingsOf, settled } from '../support/acme-renewals.ts';
+import type { SteppingClock } from '../support/acme-renewals.ts';
 
 let directory: string;
 let clock: SteppingClock;

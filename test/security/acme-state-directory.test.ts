@@ -9,7 +9,6 @@ import {
   linkSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -17,42 +16,31 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import fc from 'fast-check';
-import { systemClock } from '../../src/lib/clock.ts';
 import type { StateStore } from '../../src/tls/acme/contract.ts';
 import { accountFileName, certificateFileName } from '../../src/tls/acme/file-name.ts';
 import { makeKey } from '../../src/tls/acme/key-and-request.ts';
 import { EMPTY_STATE } from '../../src/tls/acme/state.ts';
-import { createStateStore } from '../../src/tls/acme/store.ts';
-import { recordingLog } from '../observe/recording-log.ts';
-import { createMint, DAY, pairOf, WANTED } from '../tls/acme/renewal-fixture.ts';
+import { createStateDirectory, type StateDirectory } from '../support/acme-state.ts';
+import { createMint, DAY, pairOf, WANTED } from '../support/acme-renewals.ts';
 
 const uid = process.getuid?.() ?? 0;
 const URL_OF_CA = 'https://ca.example/directory';
+let state: StateDirectory;
 let parent: string;
 let directory: string;
-let log: ReturnType<typeof recordingLog>;
-
-const storeOf = (ownerUid: number | null = uid): StateStore =>
-  createStateStore({
-    directory,
-    ownerUid,
-    identity: { pid: 1, place: 'here', startOf: () => Promise.resolve('boot') },
-    clock: systemClock,
-    log,
-  });
+let log: StateDirectory['log'];
+const storeOf = (ownerUid = uid): StateStore => state.store(ownerUid);
 
 beforeEach(() => {
-  parent = mkdtempSync(join(tmpdir(), 'acme-state-'));
-  directory = join(parent, 'acme');
-  log = recordingLog();
+  state = createStateDirectory();
+  ({ parent, path: directory, log } = state);
 });
 
 afterEach(() => {
-  rmSync(parent, { recursive: true });
+  state.remove();
 });
 
 describe('the state directory', () => {

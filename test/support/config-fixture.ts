@@ -77,6 +77,7 @@ export function configOf(changes: Partial<Config> = {}): Config {
     http2: true,
     tls: null,
     acme: null,
+    enrollment: null,
     authenticate: 'none',
     users: new Map(),
     access: {

@@ -2,8 +2,9 @@
 import type { AcmeSettings } from '../../config/config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { CertificateStatus, Log } from '../../tls/acme/contract.ts';
-import { plan } from '../../tls/acme/schedule.ts';
+import { misfit } from '../../tls/acme/pair.ts';
 import { settle } from '../../tls/acme/state.ts';
+import { planFor } from '../../tls/acme/wanted-plan.ts';
 import { openStore } from './service.ts';
 
 export async function readKeptStatus(settings: AcmeSettings, clock: Clock, log: Log): Promise<CertificateStatus[]> {
@@ -12,7 +13,8 @@ export async function readKeptStatus(settings: AcmeSettings, clock: Clock, log: 
   const all: CertificateStatus[] = [];
   for (const wanted of settings.certificates) {
     const state = settle(await store.read(wanted), clock.now());
-    all.push({ wanted, state, plan: plan(state, clock.now(), directories) });
+    const unlike = state.pair === null ? null : misfit(state.pair, state.origin, wanted);
+    all.push({ wanted, state, unlike, plan: planFor(state, unlike, clock.now(), directories) });
   }
   return all;
 }

@@ -3,6 +3,8 @@ import type { Clock } from '../../lib/clock.ts';
 import { PromgateError } from '../../lib/errors.ts';
 import { escapeNonPrintable } from '../../lib/foreign-text.ts';
 import type { RenewalProgress } from '../../observe/certificate-routes.ts';
+import { AcmeFailure } from '../../tls/acme/contract.ts';
+import { span } from '../certificate-table.ts';
 import type { AcmeOverlay } from './overlay.ts';
 
 const MOST_STEPS = 500;
@@ -42,7 +44,7 @@ export function createRenewalJob(acme: Pick<AcmeOverlay, 'current' | 'settled'>,
           progress = { ...progress, running: false };
         },
         (error: unknown) => {
-          const hint = error instanceof PromgateError ? (error.hint ?? null) : null;
+          const hint = hintOf(error);
           const text = error instanceof Error ? error.message : 'unknown error';
           progress = { ...progress, running: false, error: shown(text), hint };
         },
@@ -51,6 +53,18 @@ export function createRenewalJob(acme: Pick<AcmeOverlay, 'current' | 'settled'>,
     },
     progress: () => progress,
   };
+}
+
+/** What may help after a renewal that failed: the hint of the error, or where and when the CA says to go on. */
+export function hintOf(error: unknown): string | null {
+  if (error instanceof PromgateError) return error.hint ?? null;
+  if (!(error instanceof AcmeFailure)) return null;
+  const { link, retryAfterMs } = error;
+  const parts = [
+    ...(link === null ? [] : [`the CA explains it at ${link}`]),
+    ...(retryAfterMs === null || retryAfterMs <= 0 ? [] : [`the CA asks to wait ${span(retryAfterMs)}`]),
+  ];
+  return parts.length === 0 ? null : shown(parts.join('; '));
 }
 
 function shown(text: string): string {

@@ -1,7 +1,9 @@
 /** Wires what looks after the certificates of one `acme` section: state, issuer, challenge and the keeper itself. */
+import { lstat } from 'node:fs/promises';
 import type { AcmeSettings, KeyPair } from '../../config/config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { PromgateError } from '../../lib/errors.ts';
+import type { AccountStore } from '../../tls/acme/account.ts';
 import { createAnswerer } from '../../tls/acme/challenges/answerer.ts';
 import type { ConfiguredChallenge } from '../../tls/acme/challenges/answerer.ts';
 import { AcmeFailure } from '../../tls/acme/contract.ts';
@@ -64,6 +66,7 @@ export async function createAcmeService(settings: AcmeSettings, ports: AcmeServi
     },
   });
   const ended = new AbortController();
+  const rehearsal = createIssuer({ clock, accounts: lent(store), email: settings.email, challenge });
 
   const listening = async (tell: Tell, work: () => Promise<void>): Promise<void> => {
     listeners.add(tell);
@@ -82,11 +85,13 @@ export async function createAcmeService(settings: AcmeSettings, ports: AcmeServi
       return;
     }
     const { signal } = ended;
-    const done = await store.exclusively(wanted, signal, async () => {
-      // The caller's listeners hear it; there is nobody else to tell.
-      await issuer.order({ directory: staging, wanted, replaces: null, signal, progress: () => undefined });
+    const order = async (): Promise<boolean> => {
+      await rehearsal.order({ directory: staging, wanted, replaces: null, signal, progress: tell });
       return true;
-    });
+    };
+    // Where there is no directory nobody else works on it either, and none is made for this.
+    const isKept = (await lstat(settings.stateDirectory).catch(() => null)) !== null;
+    const done = isKept ? await store.exclusively(wanted, signal, order) : await order();
     if (done === null) throw new AcmeFailure('timeout', 'another process works on this certificate');
     tell('done', `${staging.name} issued ${nameOf(wanted)}; the certificate was thrown away`);
   };
@@ -96,14 +101,24 @@ export async function createAcmeService(settings: AcmeSettings, ports: AcmeServi
     manager,
     tlsAlpn: challenge.tlsAlpn,
     renew: (name, tell) => listening(tell, () => manager.renew(name)),
-    rehearse: (name, tell) =>
-      listening(tell, async () => {
-        await manager.open();
-        for (const wanted of wantedBy(settings, name)) await rehearseOne(wanted, tell);
-      }),
+    async rehearse(name, tell) {
+      for (const wanted of wantedBy(settings, name)) await rehearseOne(wanted, tell);
+    },
     async close() {
       ended.abort();
       await manager.close();
+    },
+  };
+}
+
+/** Account keys to look at: one that is made for a rehearsal is forgotten with it. */
+function lent(store: StateStore): AccountStore {
+  const made = new Map<string, string>();
+  return {
+    readAccountKey: async (url) => made.get(url) ?? (await store.readAccountKey(url)),
+    writeAccountKey(url, key) {
+      made.set(url, key);
+      return Promise.resolve(key);
     },
   };
 }

@@ -8,6 +8,8 @@ import { escapeNonPrintable } from '../../lib/foreign-text.ts';
 import type { CertificateReport, RenewalProgress } from '../../observe/certificate-routes.ts';
 import type { AcmeMetrics, Log } from '../../tls/acme/contract.ts';
 import { readKeptStatus } from '../acme/kept-status.ts';
+import { createProgressLine } from '../acme/progress-line.ts';
+import { hintOf } from '../acme/renewal-job.ts';
 import { createAcmeService } from '../acme/service.ts';
 import { readAdminAddress } from '../admin-address.ts';
 import { askAdmin, type AdminAnswer } from '../admin-client.ts';
@@ -66,16 +68,21 @@ export async function certRenewCommand(options: RenewOptions, terminal: Terminal
   }
   let progress = JSON.parse(okay(asked, 202).body) as RenewalProgress;
   let shown = 0;
+  const line = createProgressLine(terminal);
   const until = systemClock.monotonic() + LONGEST_RENEWAL_MS;
-  for (;;) {
-    for (const { step, detail } of progress.steps.slice(shown)) showStep(step, detail, terminal);
-    shown = Math.max(shown, progress.steps.length);
-    if (!progress.running) break;
-    if (systemClock.monotonic() > until) throw new PromgateError('ADMIN_UNREACHABLE', 'the renewal does not end');
-    await new Promise<void>((resolve) => systemClock.after(POLL_MS, resolve, { ref: true }));
-    const address = await readAdminAddress(configFile);
-    const call = { method: 'GET', path: '/api/certificates/renew', timeoutMs: TIMEOUT_MS } as const;
-    progress = JSON.parse(okay(await askAdmin(address, call)).body) as RenewalProgress;
+  try {
+    for (;;) {
+      for (const { step, detail } of progress.steps.slice(shown)) line.step(step, detail);
+      shown = Math.max(shown, progress.steps.length);
+      if (!progress.running) break;
+      if (systemClock.monotonic() > until) throw new PromgateError('ADMIN_UNREACHABLE', 'the renewal does not end');
+      await new Promise<void>((resolve) => systemClock.after(POLL_MS, resolve, { ref: true }));
+      const address = await readAdminAddress(configFile);
+      const call = { method: 'GET', path: '/api/certificates/renew', timeoutMs: TIMEOUT_MS } as const;
+      progress = JSON.parse(okay(await askAdmin(address, call)).body) as RenewalProgress;
+    }
+  } finally {
+    line.end();
   }
   if (progress.error === null) return 0;
   printError(terminal, escapeNonPrintable(progress.error), progress.hint ?? undefined);
@@ -133,24 +140,23 @@ async function renewFiles({ configFile, name, isRehearsal }: RenewOptions, termi
     metrics: NO_METRICS,
     onChange: () => undefined,
   });
+  const line = createProgressLine(terminal);
   const tell = (step: string, detail: string): void => {
-    showStep(step, detail, terminal);
+    line.step(step, detail);
   };
   try {
-    if (isRehearsal) await service.rehearse(name, tell);
-    else await service.renew(name, tell);
+    await (isRehearsal ? service.rehearse(name, tell) : service.renew(name, tell)).finally(() => {
+      line.end();
+    });
     return 0;
   } catch (error) {
     if (error instanceof PromgateError) throw error;
-    printError(terminal, escapeNonPrintable(error instanceof Error ? error.message : 'unknown error'));
+    const text = escapeNonPrintable(error instanceof Error ? error.message : 'unknown error');
+    printError(terminal, text, hintOf(error) ?? undefined);
     return 1;
   } finally {
     await service.close();
   }
-}
-
-function showStep(step: string, detail: string, terminal: Terminal): void {
-  terminal.out(`${escapeNonPrintable(step).padEnd(12)} ${escapeNonPrintable(detail)}`);
 }
 
 /** What is worth a line beside the steps; the rest is told by the result. */
@@ -170,13 +176,14 @@ const NO_METRICS: AcmeMetrics = {
   selfSigned: () => undefined,
 };
 
-function asJson({ notBefore, notAfter, lastError, next, ...rest }: CertificateReport): object {
+function asJson({ notBefore, notAfter, issued, lastError, next, ...rest }: CertificateReport): object {
   const iso = (ms: number): string => new Date(ms).toISOString();
   return {
     ...rest,
     not_before: iso(notBefore),
     not_after: notAfter === null ? null : iso(notAfter),
     days_left: notAfter === null ? null : Math.floor((notAfter - systemClock.now()) / 86_400_000),
+    issued: issued === null ? null : { at: iso(issued.at), why: issued.why },
     next: next === null ? null : { at: iso(next.at), why: next.why },
     last_error: lastError === null ? null : { ...lastError, at: iso(lastError.at) },
   };

@@ -17,6 +17,7 @@ import type { BoundAddress } from '../../listen/ports.ts';
 import { createAdmin } from '../../observe/admin.ts';
 import type { ReloadReport } from '../../observe/admin.ts';
 import { watchBypass } from '../../observe/bypass.ts';
+import { createClientCaUsage } from '../../observe/client-ca-usage.ts';
 import { createLog } from '../../observe/log.ts';
 import type { LogFormat, LogLevel } from '../../observe/log.ts';
 import { createMetrics } from '../../observe/metrics.ts';
@@ -31,6 +32,7 @@ import { createPasswordCheck } from '../../request/authenticate/password-check.t
 import { createUpstreamPools } from '../../request/forward/pools.ts';
 import { rawRefusal } from '../../request/respond/refusal.ts';
 import { createCrlKeeper } from '../../tls/authority/crl-keeper.ts';
+import { createEnroller } from '../../tls/authority/enroller.ts';
 import { createRenewer } from '../../tls/authority/renewer.ts';
 import { secureContextOptions } from '../../tls/secure-context.ts';
 import { createAcmeOverlay } from '../acme/overlay.ts';
@@ -102,12 +104,22 @@ async function serve(
   });
   const passwordCheck = createPasswordCheck({ log, metrics, clock });
   const pools = createUpstreamPools({ metrics, clock, resolveHost });
+  const clientCaUsage = createClientCaUsage(clock);
+  const enroller = createEnroller({
+    clock,
+    log,
+    metrics: metrics.authority,
+    onChange: () => {
+      if (listening) listener.apply(config);
+    },
+  });
   const apps = createAppSwitch({
     clock,
     log,
     metrics,
     hosts,
     passwordCheck,
+    enrollment: enroller,
     pools,
     self: createSelfUpstream(metrics),
   });
@@ -116,7 +128,11 @@ async function serve(
     metrics,
     clock,
     mayConnect: (address) => (mayConnect(address, config.access, hosts) ? null : 'address_denied'),
-    judge: (facts) => connectionVerdict(facts, config, clock.now()),
+    judge: (facts) => {
+      const reason = connectionVerdict(facts, config, clock.now(), enroller.isOpen());
+      if (reason === null) clientCaUsage.saw(facts);
+      return reason;
+    },
     handle: apps.handle,
     secureContextOptions,
     rawRefusal: (reason) => rawRefusal(config, reason),
@@ -129,10 +145,12 @@ async function serve(
     const app = await apps.prepare(next);
     const before = config;
     config = next;
+    clientCaUsage.follow(next);
     try {
       if (listening) listener.apply(next);
     } catch (error) {
       config = before;
+      clientCaUsage.follow(before);
       await app.discard();
       throw error;
     }
@@ -141,6 +159,7 @@ async function serve(
     metrics.describe(next);
     admin.apply(next);
     crlKeeper.follow(next.files);
+    enroller.follow(next.enrollment);
     // What comes from a CA by ACME is renewed there.
     renewer.follow(next.acme === null ? (next.tls?.certificates ?? []) : []);
     if (!listening) return;
@@ -165,6 +184,7 @@ async function serve(
     reload: async () => reportReload(await reloader.reload('the admin address')),
     lockouts: () => passwordCheck.lockouts(),
     clearLockout: (address) => passwordCheck.clearLockout(address),
+    clientCas: () => clientCaUsage.report(),
     certificates: () => reportCertificates(config, acme.current()?.manager.status() ?? [], clock.now()),
     renewCertificates: (name, isRehearsal) => renewal.start(name, isRehearsal),
     renewal: () => renewal.progress(),
@@ -216,6 +236,7 @@ async function serve(
     warnings.cancel();
     reloader.close();
     crlKeeper.close();
+    enroller.close();
     renewer.close();
     await acme.close();
     upstreamWatch.close();

@@ -10,14 +10,16 @@ const LABELS: Readonly<Record<string, string>> = {
   identity:
     'The name of an entry of `identities`, a configured user, `certificate` or `anonymous`; never what a stranger typed.',
   reason: 'Why something was refused: see [errors.md](errors.md).',
-  name: 'The file of a certificate, or `inline`.',
+  name: 'The file of a certificate, `inline`, or the first name of one that comes from a CA by ACME.',
+  directory: 'The ACME directory as configured: its name, or the host of its URL.',
   subject: 'The subject of a CA certificate.',
   serial: 'The serial number of a certificate, in upper-case hex.',
   issuer: 'The issuer of a revocation list.',
   source: 'What is reloaded apart: `config` (the file and all that it names), `certificate`, `client_ca`, `htpasswd`.',
   hash: 'Twelve hex digits over what is configured, without secrets.',
+  by: 'What a client showed for its certificate: `token` or `certificate`, the one before.',
   outcome:
-    '`cached` (a remembered right password), `hashed`, `negative_cached` (the same wrong pair again), `queue_full`, `abandoned` (the client left, or the deadline passed), `worker_replaced`.',
+    '`cached` (a remembered right password), `hashed`, `negative_cached` (the same wrong pair again), `queue_full`, `abandoned` (the client left, or the deadline passed), `worker_replaced`; of certificates and lists `issued` or `renewed`, or why not.',
   host: 'A host name in `allow`.',
   version: 'The version of the gate.',
   node_version: 'The version of Node.',

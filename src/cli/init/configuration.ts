@@ -87,6 +87,24 @@ export function readFacts(text: string, directory: string): ConfigurationFacts |
   };
 }
 
+/** What a configuration says of certificates over the gate, read as leniently. */
+export interface EnrollmentFacts {
+  /** The directory of the CA; null: nobody enrolls there. */
+  readonly directory: string | null;
+  /** Whether the gate shows the certificate of a CA that it asks by ACME. */
+  readonly hasAcme: boolean;
+}
+
+/** @returns null when the text is no YAML map. */
+export function readEnrollment(text: string, directory: string): EnrollmentFacts | null {
+  const root = asMap(parseYaml(text));
+  if (root === null) return null;
+  const enrollment = asMap(root['enrollment']);
+  const authority = enrollment?.['authority'] ?? 'certs';
+  const isOn = enrollment !== null && typeof authority === 'string';
+  return { directory: isOn ? resolve(directory, authority) : null, hasAcme: asMap(root['acme']) !== null };
+}
+
 function upstreamFacts(value: unknown): ConfigurationFacts['upstreams'][number] {
   const upstream = asMap(value) ?? {};
   const prefix = upstream['path_prefix'];

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { keyMatches, parseCertificates } from '../../formats/x509.ts';
 import type { CertificateInfo } from '../../formats/x509.ts';
 import { PromgateError } from '../../lib/errors.ts';
+import { splitKeys } from '../../tls/authority/keys.ts';
 import type { CertificateAndKey } from '../../tls/authority/keys.ts';
 
 export interface PairPaths {
@@ -51,7 +52,8 @@ export function layoutOf(directory: string): Layout {
 
 export async function readPair(paths: PairPaths): Promise<PairState> {
   try {
-    const [cert, key] = [await readIfThere(paths.cert), await readIfThere(paths.key)];
+    const [cert, keys] = [await readIfThere(paths.cert), await readIfThere(paths.key)];
+    const key = cert === null || keys === null ? keys : ownKey(cert, keys);
     if (cert === null) return key === null ? { kind: 'absent' } : { kind: 'key-only', key };
     const certificates = parseCertificates(cert);
     if (!certificates.ok) return { kind: 'unusable', message: `${paths.cert}: ${certificates.message}` };
@@ -65,6 +67,11 @@ export async function readPair(paths: PairPaths): Promise<PairState> {
     if (error instanceof PromgateError) return { kind: 'unusable', message: error.message };
     throw error;
   }
+}
+
+/** During a rotation of the CA its key file has two keys. */
+function ownKey(cert: string, keys: string): string {
+  return splitKeys(keys).find((key) => keyMatches(cert, key).ok) ?? keys;
 }
 
 /** Private keys that every user of this host can read. */

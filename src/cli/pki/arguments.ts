@@ -1,10 +1,13 @@
 /** The `pki` group of the command line: argv → PkiAction. The library that signs is loaded when something is signed. */
-import { InvalidArgumentError, Option } from 'commander';
+import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { PkiAction } from '../commands/pki.ts';
 import type { Terminal } from '../terminal.ts';
+import { addEnrollmentCommands } from './enrollment-arguments.ts';
+import { collect, days, directory, keyType } from './options.ts';
+import type { KEY_TYPES } from './options.ts';
+import { addRotateCommand } from './rotation-arguments.ts';
 
-const KEY_TYPES = ['p256', 'p384', 'rsa2048', 'rsa4096'] as const;
 const REASONS = [
   'unspecified',
   'keyCompromise',
@@ -13,7 +16,6 @@ const REASONS = [
   'cessationOfOperation',
   'privilegeWithdrawn',
 ] as const;
-const MOST_DAYS = 3650;
 
 interface Flags {
   readonly directory: string;
@@ -25,6 +27,7 @@ interface Flags {
   readonly keyType?: (typeof KEY_TYPES)[number];
   readonly san?: readonly string[];
   readonly newKey?: boolean;
+  readonly restored?: boolean;
   readonly reason?: (typeof REASONS)[number];
   readonly output?: 'table' | 'json';
 }
@@ -90,6 +93,8 @@ export function addPkiCommands(program: Command, terminal: Terminal, done: (code
       run({ action: 'sign', directory: at, request, name, sans: san, days: lifetime ?? null }),
     );
 
+  addEnrollmentCommands(pki, run);
+
   pki
     .command('renew')
     .description('issue a certificate anew, with the same names and the same key')
@@ -116,9 +121,12 @@ export function addPkiCommands(program: Command, terminal: Terminal, done: (code
     .description('write the revocation list anew, with the next number')
     .addOption(directory())
     .addOption(days('how long it is valid (default: as long as before, else 30)'))
-    .action(({ directory: at, days: lifetime }: Flags) =>
-      run({ action: 'crl', directory: at, days: lifetime ?? null }),
+    .option('--restored', 'take the number from the clock: after the CA was brought back from a backup')
+    .action(({ directory: at, days: lifetime, restored }: Flags) =>
+      run({ action: 'crl', directory: at, days: lifetime ?? null, restored: restored === true }),
     );
+
+  addRotateCommand(pki, run);
 
   pki
     .command('list')
@@ -126,24 +134,4 @@ export function addPkiCommands(program: Command, terminal: Terminal, done: (code
     .addOption(directory())
     .addOption(new Option('--output <format>', 'how').choices(['table', 'json']).default('table'))
     .action(({ directory: at, output = 'table' }: Flags) => run({ action: 'list', directory: at, output }));
-}
-
-function directory(): Option {
-  return new Option('--directory <directory>', 'where the CA is').default('certs');
-}
-
-function keyType(): Option {
-  return new Option('--key-type <type>', 'the type of the key').choices(KEY_TYPES).default('p256');
-}
-
-function days(description: string): Option {
-  return new Option('--days <n>', description).argParser((text) => {
-    const number = /^\d{1,4}$/.test(text) ? Number(text) : 0;
-    if (number >= 1 && number <= MOST_DAYS) return number;
-    throw new InvalidArgumentError(`expected a whole number from 1 to ${String(MOST_DAYS)}`);
-  });
-}
-
-function collect(value: string, previous: readonly string[]): readonly string[] {
-  return [...previous, value];
 }

@@ -8,7 +8,7 @@ import type { Authority } from '../../tls/authority/authority-directory.ts';
 import type { CertificateKind, IssuedCertificate } from '../../tls/authority/certificate-index.ts';
 import { certifyClient, issueClient, issueServer } from '../../tls/authority/issue.ts';
 import { generateKey } from '../../tls/authority/keys.ts';
-import type { KeyType } from '../../tls/authority/keys.ts';
+import type { CertificateAndKey, KeyType } from '../../tls/authority/keys.ts';
 import { isDnsName } from '../../tls/authority/names.ts';
 import type { AlternativeName } from '../../tls/authority/names.ts';
 import { readSigningRequest } from '../../tls/authority/signing-request.ts';
@@ -48,13 +48,8 @@ export async function issueServerCertificate(
 ): Promise<number> {
   const [name] = names;
   if (name === undefined) throw new PromgateError('USAGE', 'a server certificate needs at least one name');
-  const paths = issuedPaths(directory, name);
-  const authority = await openAuthority(directory);
-  await refuseExisting([paths.cert, paths.key, paths.chain]);
-  const ca = await unlockAuthority(authority, environment);
-  const now = environment.clock.now();
-  const request = { ca, names, days: days ?? DEFAULT_DAYS, now };
-  const issued = await asRefusal(() => issueServer({ ...request, key: generateKey(keyType) }));
+  const { authority, paths, request } = await begin({ directory, name, days, makesKey: true }, environment);
+  const issued = await asRefusal(() => issueServer({ ...request, names, key: generateKey(keyType) }));
   const entry = await keep(authority, { ...issued, paths, name, kind: 'server' }, terminal, environment);
   terminal.out(
     [
@@ -73,13 +68,9 @@ export async function issueClientCertificate(
   terminal: Terminal,
   environment: PkiEnvironment,
 ): Promise<number> {
-  const paths = issuedPaths(directory, name);
   const names = clientNames(name, sans);
-  const authority = await openAuthority(directory);
-  await refuseExisting([paths.cert, paths.key, paths.chain]);
-  const ca = await unlockAuthority(authority, environment);
-  const request = { ca, name, sans: names, days: days ?? DEFAULT_DAYS, now: environment.clock.now() };
-  const issued = await asRefusal(() => issueClient({ ...request, key: generateKey(keyType) }));
+  const { authority, paths, request } = await begin({ directory, name, days, makesKey: true }, environment);
+  const issued = await asRefusal(() => issueClient({ ...request, name, sans: names, key: generateKey(keyType) }));
   const entry = await keep(authority, { ...issued, paths, name, kind: 'client' }, terminal, environment);
   tellTlsConfig(authority, paths, paths.key, entry, terminal);
   return 0;
@@ -91,21 +82,35 @@ export async function signRequest(
   terminal: Terminal,
   environment: PkiEnvironment,
 ): Promise<number> {
-  const paths = issuedPaths(directory, name);
   const names = clientNames(name, sans);
-  const authority = await openAuthority(directory);
-  await refuseExisting([paths.cert, paths.chain]);
   const text = await readIfThere(request);
   if (text === null) throw new PromgateError('FILE_UNSAFE', `${request} does not exist`);
   const publicKey = await asRefusal(() => readSigningRequest(text));
-  const ca = await unlockAuthority(authority, environment);
-  const now = environment.clock.now();
-  const cert = await asRefusal(() =>
-    certifyClient({ ca, name, sans: names, days: days ?? DEFAULT_DAYS, now, publicKey }),
-  );
+  const begun = await begin({ directory, name, days, makesKey: false }, environment);
+  const { authority, paths } = begun;
+  const cert = await asRefusal(() => certifyClient({ ...begun.request, name, sans: names, publicKey }));
   const entry = await keep(authority, { cert, key: null, paths, name, kind: 'client' }, terminal, environment);
   tellTlsConfig(authority, paths, null, entry, terminal);
   return 0;
+}
+
+interface Beginning {
+  readonly authority: Authority;
+  readonly paths: IssuedPaths;
+  readonly request: { readonly ca: CertificateAndKey; readonly days: number; readonly now: number };
+}
+
+/** Room for the files, then the CA: nobody is asked for a passphrase in vain. */
+async function begin(
+  wanted: Pick<IssueClientOptions, 'directory' | 'name' | 'days'> & { readonly makesKey: boolean },
+  environment: PkiEnvironment,
+): Promise<Beginning> {
+  const paths = issuedPaths(wanted.directory, wanted.name);
+  const authority = await openAuthority(wanted.directory);
+  await refuseExisting([paths.cert, paths.chain, ...(wanted.makesKey ? [paths.key] : [])]);
+  const { cert, key } = await unlockAuthority(authority, environment);
+  const request = { ca: { cert, key }, days: wanted.days ?? DEFAULT_DAYS, now: environment.clock.now() };
+  return { authority, paths, request };
 }
 
 interface NewCertificate {
@@ -134,7 +139,7 @@ async function keep(
   return entry;
 }
 
-function clientNames(name: string, sans: readonly string[]): readonly AlternativeName[] {
+export function clientNames(name: string, sans: readonly string[]): readonly AlternativeName[] {
   if (sans.length > 0) return sans.map(alternativeName);
   return isDnsName(name) ? [{ type: 'dns', value: name }] : [];
 }

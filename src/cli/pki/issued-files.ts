@@ -1,16 +1,18 @@
 /** The files of one issued certificate: NAME.crt, NAME.key and NAME.chain.crt. Never overwrites what it did not read. */
 import { X509Certificate } from 'node:crypto';
-import { lstat, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { lstat, readdir, unlink } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { spkiPin } from '../../formats/spki-pin.ts';
 import { parseCertificates } from '../../formats/x509.ts';
 import type { CertificateInfo } from '../../formats/x509.ts';
 import { PromgateError } from '../../lib/errors.ts';
 import { quoteForeign } from '../../lib/foreign-text.ts';
-import { createFile } from '../../lib/private-file.ts';
+import { createFile, replaceFile } from '../../lib/private-file.ts';
 import { readIfThere } from '../../tls/authority/authority-directory.ts';
 import type { Authority } from '../../tls/authority/authority-directory.ts';
 import type { CertificateKind, IssuedCertificate } from '../../tls/authority/certificate-index.ts';
+import { chainBehind, issuerAmong, isSignedBy } from '../../tls/authority/issuer.ts';
+import { canReplaceTogether, replaceTogether } from '../../tls/authority/replace-together.ts';
 import type { Terminal } from '../terminal.ts';
 
 export interface IssuedPaths {
@@ -68,6 +70,39 @@ export async function writeNewFiles(
   for (const path of written) terminal.err(`promgate: wrote ${path}`);
 }
 
+/**
+ * Replaces the files of a certificate: with a new key all at one moment, since a certificate with another's key serves
+ * nobody. What else stands in NAME.crt behind the leaf stays.
+ * @param issued `key` null: the one that is there stays.
+ * @returns what was written.
+ * @throws {PromgateError} FILE_UNSAFE when a key and its certificate cannot change together; nothing is changed then.
+ */
+export async function replaceIssued(
+  paths: IssuedPaths,
+  authority: Authority,
+  { cert, key }: { readonly cert: string; readonly key: string | null },
+): Promise<readonly string[]> {
+  const before = parseCertificates((await readIfThere(paths.cert)) ?? '');
+  const behind = chainBehind(authority, before.ok ? before.value.slice(1) : []);
+  const hasChain = (await lstat(paths.chain).catch(() => null)) !== null;
+  const files = [
+    { path: paths.cert, text: cert + behind },
+    ...(hasChain ? [{ path: paths.chain, text: cert + authority.certificate.pem }] : []),
+  ];
+  if (key === null) {
+    for (const { path, text } of files) await replaceFile(path, text);
+  } else {
+    files.push({ path: paths.key, text: key });
+    if (!(await canReplaceTogether(files.map(({ path }) => path)))) {
+      throw new PromgateError('FILE_UNSAFE', `${paths.key} and ${paths.cert} are not plain files of one directory`, {
+        hint: 'they cannot change together: put the files themselves in the place of the links',
+      });
+    }
+    await replaceTogether(files);
+  }
+  return files.map(({ path }) => path);
+}
+
 export function describe(cert: string, name: string, kind: CertificateKind): IssuedCertificate {
   const certificates = parseCertificates(cert);
   const [leaf] = certificates.ok ? certificates.value : [];
@@ -76,14 +111,13 @@ export function describe(cert: string, name: string, kind: CertificateKind): Iss
 }
 
 export function asIssued(leaf: CertificateInfo, name: string, kind: CertificateKind): IssuedCertificate {
-  const { serial, notBefore, notAfter, publicKeySpki } = leaf;
-  return { name, kind, serial, notBefore, notAfter, spki: spkiPin(publicKeySpki) };
+  const { serial, notBefore, notAfter, publicKeySpki, issuerKey: issuer } = leaf;
+  return { name, kind, serial, notBefore, notAfter, spki: spkiPin(publicKeySpki), issuer };
 }
 
-/** Verified by signature: a name can be anybody's. */
+/** Whether the CA that signs now has signed it. */
 export function isIssuedBy(leaf: CertificateInfo, { certificate }: Authority): boolean {
-  const [own, issuer] = [new X509Certificate(leaf.der), new X509Certificate(certificate.der)];
-  return leaf.fingerprint !== certificate.fingerprint && own.checkIssued(issuer) && own.verify(issuer.publicKey);
+  return leaf.fingerprint !== certificate.fingerprint && isSignedBy(leaf, certificate);
 }
 
 export function kindOf(leaf: CertificateInfo): CertificateKind {
@@ -93,7 +127,7 @@ export function kindOf(leaf: CertificateInfo): CertificateKind {
 }
 
 /**
- * The first certificate of a file, when this CA issued it; null when there is no such file.
+ * The first certificate of a file, when this CA issued it, or during a rotation the other one; null when there is no such file.
  * @throws {PromgateError} AUTHORITY_REFUSED when it is no certificate, or another CA's.
  */
 export async function readOwnCertificate(path: string, authority: Authority): Promise<CertificateInfo | null> {
@@ -102,8 +136,31 @@ export async function readOwnCertificate(path: string, authority: Authority): Pr
   const certificates = parseCertificates(text);
   if (!certificates.ok) throw new PromgateError('AUTHORITY_REFUSED', `${path}: ${certificates.message}`);
   const [leaf] = certificates.value;
-  if (leaf === undefined || !isIssuedBy(leaf, authority)) {
+  if (leaf === undefined || issuerAmong(authority, leaf) === null) {
     throw new PromgateError('AUTHORITY_REFUSED', `${path} was not issued by ${authority.paths.cert}`);
   }
   return leaf;
+}
+
+/** A certificate of this CA in its directory; its files are called `base`. */
+export interface FoundCertificate {
+  readonly base: string;
+  readonly leaf: CertificateInfo;
+}
+
+/** Every certificate of this CA, and during a rotation of the other one, that lies in the directory. */
+export async function certificatesIn(authority: Authority): Promise<readonly FoundCertificate[]> {
+  const found: FoundCertificate[] = [];
+  const { directory, cert } = authority.paths;
+  const files = await readdir(directory).catch(() => []);
+  for (const file of files.sort()) {
+    if (!file.endsWith('.crt') || file.endsWith('.chain.crt') || file === basename(cert)) continue;
+    const leaf = await readOwnCertificate(join(directory, file), authority).catch((error: unknown) => {
+      // What is not ours is passed over.
+      if (error instanceof PromgateError) return null;
+      throw error;
+    });
+    if (leaf !== null) found.push({ base: file.slice(0, -'.crt'.length), leaf });
+  }
+  return found;
 }

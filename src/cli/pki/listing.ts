@@ -1,17 +1,17 @@
 /** `promgate pki list`: everything that the own CA has issued, as a table or as JSON. */
-import { readdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { stat } from 'node:fs/promises';
 import type { Crl } from '../../formats/crl.ts';
 import { spkiPin } from '../../formats/spki-pin.ts';
-import { PromgateError } from '../../lib/errors.ts';
+import type { CertificateInfo } from '../../formats/x509.ts';
 import { escapeNonPrintable } from '../../lib/foreign-text.ts';
-import { readCrl, readIndex } from '../../tls/authority/authority-directory.ts';
+import { readIndex } from '../../tls/authority/authority-directory.ts';
 import type { Authority } from '../../tls/authority/authority-directory.ts';
 import type { CertificateIndex, IssuedCertificate } from '../../tls/authority/certificate-index.ts';
+import { readCrls } from '../../tls/authority/crl-file.ts';
 import type { Terminal } from '../terminal.ts';
 import { openAuthority } from './environment.ts';
 import type { PkiEnvironment } from './environment.ts';
-import { asIssued, kindOf, readOwnCertificate } from './issued-files.ts';
+import { asIssued, certificatesIn, kindOf } from './issued-files.ts';
 import { DAY_MS } from './lifetimes.ts';
 
 export interface ListOptions {
@@ -19,11 +19,14 @@ export interface ListOptions {
   readonly output: 'table' | 'json';
 }
 
-export type CertificateState = 'valid' | 'expiring' | 'expired' | 'revoked';
+/** `untrusted`: its CA is gone. */
+export type CertificateState = 'valid' | 'expiring' | 'expired' | 'revoked' | 'untrusted';
 
-interface Row extends Omit<IssuedCertificate, 'kind'> {
+interface Row extends Omit<IssuedCertificate, 'kind' | 'issuer'> {
   readonly kind: IssuedCertificate['kind'] | 'ca';
   readonly state: CertificateState;
+  /** The subject of its CA; null: a CA that a rotation has taken away. */
+  readonly ca: string | null;
 }
 
 export async function listCertificates(
@@ -33,52 +36,69 @@ export async function listCertificates(
 ): Promise<number> {
   const authority = await openAuthority(directory);
   const index = await readIndex(authority.paths);
-  const crl = await readCrl(authority);
+  const crls = await readCrls(authority);
   const issued = [...index.issued, ...(await unrecorded(authority, index))];
   const now = clock.now();
   const rows = [
-    authorityRow(authority, now),
+    ...authority.certificates.map((ca) => authorityRow(ca, now)),
     ...issued
-      .map((entry): Row => ({ ...entry, state: stateOf(entry, index, crl, now) }))
+      .map((entry): Row => ({ ...entry, ...judged(entry, { authority, index, crls, now }) }))
       .sort((a, b) => compare(a.name, b.name) || a.notAfter - b.notAfter),
   ];
-  terminal.out(output === 'json' ? asJson(rows, crl, now) : asTable(rows, crl, now));
+  terminal.out(output === 'json' ? asJson(rows, crls, now) : asTable(rows, crls, now));
+  await warnOfOpenKey(authority.paths.key, terminal);
   return 0;
+}
+
+interface Known {
+  readonly authority: Authority;
+  readonly index: CertificateIndex;
+  readonly crls: readonly Crl[];
+  readonly now: number;
+}
+
+/** An index from before its first rotation does not say which CA it was: there was one. */
+function judged(entry: IssuedCertificate, { authority, index, crls, now }: Known): Pick<Row, 'ca' | 'state'> {
+  const { issuer = authority.certificate.subjectKey } = entry;
+  const ca = authority.certificates.find(({ subjectKey }) => subjectKey === issuer);
+  if (ca === undefined) return { ca: null, state: entry.notAfter <= now ? 'expired' : 'untrusted' };
+  return { ca: ca.subject, state: stateOf(entry, index, crls, now) };
 }
 
 /** With less than a third of its life left a certificate wants to be renewed. */
 export function stateOf(
   { serial, notBefore, notAfter }: Pick<IssuedCertificate, 'serial' | 'notBefore' | 'notAfter'>,
-  { revoked }: Pick<CertificateIndex, 'revoked'>,
-  crl: Pick<Crl, 'revoked'> | null,
+  index: Pick<CertificateIndex, 'revoked'>,
+  crls: readonly Pick<Crl, 'revoked'>[],
   now: number,
 ): CertificateState {
-  if (revoked.some((entry) => entry.serial === serial) || crl?.revoked.has(serial) === true) return 'revoked';
+  const isListed = crls.some(({ revoked }) => revoked.has(serial));
+  if (isListed || index.revoked.some((entry) => entry.serial === serial)) return 'revoked';
   if (notAfter <= now) return 'expired';
   return notAfter - now < (notAfter - notBefore) / 3 ? 'expiring' : 'valid';
 }
 
-/** Certificates of this CA that lie in the directory and were not made by `pki`. */
-async function unrecorded(authority: Authority, { issued }: CertificateIndex): Promise<readonly IssuedCertificate[]> {
-  const found: IssuedCertificate[] = [];
-  const files = await readdir(authority.paths.directory).catch(() => []);
-  for (const file of files.sort()) {
-    if (!file.endsWith('.crt') || file.endsWith('.chain.crt') || file === basename(authority.paths.cert)) continue;
-    const leaf = await readOwnCertificate(join(authority.paths.directory, file), authority).catch((error: unknown) => {
-      // What is not ours is not listed.
-      if (error instanceof PromgateError) return null;
-      throw error;
-    });
-    if (leaf === null || issued.some(({ serial }) => serial === leaf.serial)) continue;
-    found.push(asIssued(leaf, file.slice(0, -'.crt'.length), kindOf(leaf)));
-  }
-  return found;
+/** A copy that was brought back from a backup may have come without its mode. */
+async function warnOfOpenKey(key: string, terminal: Terminal): Promise<void> {
+  const stats = await stat(key).catch(() => null);
+  if (stats === null || (stats.mode & 0o007) === 0) return;
+  terminal.err(`promgate: warning: every user of this host may read or replace ${key}`);
+  terminal.err(`promgate: hint: chmod 600 ${key}`);
 }
 
-function authorityRow({ certificate }: Authority, now: number): Row {
+/** Certificates of this CA that lie in the directory and were not made by `pki`. */
+async function unrecorded(authority: Authority, { issued }: CertificateIndex): Promise<readonly IssuedCertificate[]> {
+  const found = await certificatesIn(authority);
+  return found
+    .filter(({ leaf }) => !issued.some(({ serial }) => serial === leaf.serial))
+    .map(({ base, leaf }) => asIssued(leaf, base, kindOf(leaf)));
+}
+
+function authorityRow(certificate: CertificateInfo, now: number): Row {
   const { subject, serial, notBefore, notAfter, publicKeySpki } = certificate;
-  const state = stateOf(certificate, { revoked: [] }, null, now);
-  return { name: subject, kind: 'ca', serial, notBefore, notAfter, spki: spkiPin(publicKeySpki), state };
+  const state = stateOf(certificate, { revoked: [] }, [], now);
+  const spki = spkiPin(publicKeySpki);
+  return { name: subject, kind: 'ca', ca: subject, serial, notBefore, notAfter, spki, state };
 }
 
 function compare(a: string, b: string): number {
@@ -89,13 +109,14 @@ function daysLeft(notAfter: number, now: number): number {
   return Math.floor((notAfter - now) / DAY_MS);
 }
 
-function asJson(rows: readonly Row[], crl: Crl | null, now: number): string {
+function asJson(rows: readonly Row[], crls: readonly Crl[], now: number): string {
   const date = (ms: number): string => new Date(ms).toISOString();
   return JSON.stringify(
     {
-      certificates: rows.map(({ name, kind, serial, notBefore, notAfter, spki, state }) => ({
+      certificates: rows.map(({ name, kind, ca, serial, notBefore, notAfter, spki, state }) => ({
         name,
         kind,
+        ca,
         serial,
         not_before: date(notBefore),
         not_after: date(notAfter),
@@ -103,27 +124,26 @@ function asJson(rows: readonly Row[], crl: Crl | null, now: number): string {
         state,
         spki,
       })),
-      crl:
-        crl === null
-          ? null
-          : {
-              number: crl.number?.toString() ?? null,
-              this_update: date(crl.thisUpdate),
-              next_update: crl.nextUpdate === null ? null : date(crl.nextUpdate),
-              revoked: [...crl.revoked].sort(),
-            },
+      crls: crls.map(({ issuer, number, thisUpdate, nextUpdate, revoked }) => ({
+        ca: issuer,
+        number: number?.toString() ?? null,
+        this_update: date(thisUpdate),
+        next_update: nextUpdate === null ? null : date(nextUpdate),
+        revoked: [...revoked].sort(),
+      })),
     },
     null,
     2,
   );
 }
 
-const HEAD = ['NAME', 'KIND', 'SERIAL', 'EXPIRES', 'DAYS', 'STATE', 'SPKI'];
+const HEAD = ['NAME', 'KIND', 'CA', 'SERIAL', 'EXPIRES', 'DAYS', 'STATE', 'SPKI'];
 
-function asTable(rows: readonly Row[], crl: Crl | null, now: number): string {
-  const cells = rows.map(({ name, kind, serial, notAfter, state, spki }) => [
+function asTable(rows: readonly Row[], crls: readonly Crl[], now: number): string {
+  const cells = rows.map(({ name, kind, ca, serial, notAfter, state, spki }) => [
     escapeNonPrintable(name),
     kind,
+    shortName(ca),
     serial,
     new Date(notAfter).toISOString().slice(0, 10),
     String(daysLeft(notAfter, now)),
@@ -136,12 +156,20 @@ function asTable(rows: readonly Row[], crl: Crl | null, now: number): string {
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
       .join('  ')
       .trimEnd();
-  return [...[HEAD, ...cells].map(line), '', crlLine(crl, now)].join('\n');
+  return [...[HEAD, ...cells].map(line), '', ...crlLines(crls, now)].join('\n');
 }
 
-function crlLine(crl: Crl | null, now: number): string {
-  if (crl === null) return 'There is no revocation list; `promgate pki crl` makes one.';
-  const { number, nextUpdate, revoked } = crl;
-  const days = nextUpdate === null ? '' : `, next update in ${String(daysLeft(nextUpdate, now))} days`;
-  return `Revocation list number ${String(number)}: ${String(revoked.size)} revoked${days}.`;
+/** The common name says enough beside the row of the CA itself. */
+function shortName(subject: string | null): string {
+  if (subject === null) return '(gone)';
+  return escapeNonPrintable(/(?:^|, )CN=(.*)$/.exec(subject)?.[1] ?? subject);
+}
+
+function crlLines(crls: readonly Crl[], now: number): string[] {
+  if (crls.length === 0) return ['There is no revocation list; `promgate pki crl` makes one.'];
+  return crls.map(({ issuer, number, nextUpdate, revoked }) => {
+    const days = nextUpdate === null ? '' : `, next update in ${String(daysLeft(nextUpdate, now))} days`;
+    const whose = crls.length === 1 ? '' : ` of ${shortName(issuer)}`;
+    return `Revocation list number ${String(number)}${whose}: ${String(revoked.size)} revoked${days}.`;
+  });
 }

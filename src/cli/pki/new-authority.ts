@@ -2,8 +2,9 @@
 import { lstat, mkdir } from 'node:fs/promises';
 import { PromgateError } from '../../lib/errors.ts';
 import { createFile } from '../../lib/private-file.ts';
-import { authorityPaths, readAuthority, updateCrl } from '../../tls/authority/authority-directory.ts';
+import { authorityPaths, readAuthority } from '../../tls/authority/authority-directory.ts';
 import { createCa } from '../../tls/authority/certificate-authority.ts';
+import { updateCrl } from '../../tls/authority/crl-file.ts';
 import { encryptKey } from '../../tls/authority/keys.ts';
 import { permittedNames } from '../../tls/authority/name-constraints.ts';
 import type { Terminal } from '../terminal.ts';
@@ -52,7 +53,7 @@ export async function newAuthority(
   await createFile(paths.cert, ca.cert, 0o644);
   const authority = await readAuthority(options.directory);
   if (authority === null) throw new PromgateError('FILE_WRITE', `${paths.cert} was written and is gone`);
-  await updateCrl(authority, clock, { key: ca.key, lifetimeMs: DEFAULT_CRL_DAYS * DAY_MS });
+  await updateCrl(authority, clock, { keys: [ca.key], lifetimeMs: DEFAULT_CRL_DAYS * DAY_MS });
   for (const path of [paths.key, paths.cert, paths.index, paths.crl]) terminal.err(`promgate: wrote ${path}`);
   terminal.out(
     [

@@ -1,16 +1,16 @@
 /** `promgate pki renew NAME`: the same names for another time, with the same key unless asked otherwise. */
-import { stat } from 'node:fs/promises';
 import { keyMatches } from '../../formats/x509.ts';
 import { PromgateError } from '../../lib/errors.ts';
 import { quoteForeign } from '../../lib/foreign-text.ts';
-import { replaceFile } from '../../lib/private-file.ts';
-import { readCrl, readIfThere, readIndex, recordIssued } from '../../tls/authority/authority-directory.ts';
+import { readIfThere, readIndex, recordIssued } from '../../tls/authority/authority-directory.ts';
+import { readCrls } from '../../tls/authority/crl-file.ts';
 import { issueAgain } from '../../tls/authority/issue.ts';
-import { generateKey, isUsableKey } from '../../tls/authority/keys.ts';
+import { generateKey, isUsableKey, keyTypeLike, publicKeyOf } from '../../tls/authority/keys.ts';
+import { settleTogether } from '../../tls/authority/replace-together.ts';
 import type { Terminal } from '../terminal.ts';
 import { asRefusal, openAuthority, unlockAuthority } from './environment.ts';
 import type { PkiEnvironment } from './environment.ts';
-import { describe, issuedPaths, kindOf, readOwnCertificate } from './issued-files.ts';
+import { describe, issuedPaths, kindOf, readOwnCertificate, replaceIssued } from './issued-files.ts';
 import { DAY_MS } from './lifetimes.ts';
 
 export interface RenewOptions {
@@ -28,14 +28,18 @@ export async function renewCertificate(
 ): Promise<number> {
   const paths = issuedPaths(directory, name);
   const authority = await openAuthority(directory);
+  await settleTogether(paths.cert);
   const old = await readOwnCertificate(paths.cert, authority);
   if (old === null) {
     throw new PromgateError('AUTHORITY_REFUSED', `${paths.cert} does not exist`, {
       hint: '`promgate pki list` shows what there is, `promgate pki issue` makes a new one',
     });
   }
-  const [index, crl] = [await readIndex(authority.paths), await readCrl(authority)];
-  if (index.revoked.some(({ serial }) => serial === old.serial) || crl?.revoked.has(old.serial) === true) {
+  const [index, crls] = [await readIndex(authority.paths), await readCrls(authority)];
+  if (
+    index.revoked.some(({ serial }) => serial === old.serial) ||
+    crls.some(({ revoked }) => revoked.has(old.serial))
+  ) {
     throw new PromgateError('AUTHORITY_REFUSED', `${paths.cert} is revoked: it is not renewed`, {
       hint: 'move its files away and issue a new one',
     });
@@ -52,26 +56,16 @@ export async function renewCertificate(
     throw new PromgateError('AUTHORITY_REFUSED', `${paths.key}: ${reason}`, { hint: '--new-key makes a new one' });
   }
   const ca = await unlockAuthority(authority, environment);
-  const key = newKey ? generateKey() : oldKey;
+  const key = newKey ? generateKey(keyTypeLike(old.publicKeySpki)) : oldKey;
   const kind = kindOf(old);
   const lifetime = days ?? Math.max(1, Math.round((old.notAfter - old.notBefore) / DAY_MS));
-  const cert = await asRefusal(() => issueAgain({ ca, old, kind, key, days: lifetime, now: environment.clock.now() }));
+  const request = { ca, old, kind, days: lifetime, now: environment.clock.now() };
+  const cert = await asRefusal(() => issueAgain({ ...request, publicKey: publicKeyOf(key) }));
   const known = index.issued.find(({ serial }) => serial === old.serial);
   const entry = describe(cert, known?.name ?? name, kind);
   await recordIssued(authority.paths, environment.clock, entry);
-  if (newKey) await replaceFile(paths.key, key);
-  try {
-    await replaceFile(paths.cert, cert);
-  } catch (error) {
-    // A key without its certificate serves nobody: the old pair stays.
-    if (newKey) await replaceFile(paths.key, oldKey);
-    throw error;
-  }
-  const hasChain = (await stat(paths.chain).catch(() => null)) !== null;
-  if (hasChain) await replaceFile(paths.chain, cert + authority.certificate.pem);
-  for (const path of [...(newKey ? [paths.key] : []), paths.cert, ...(hasChain ? [paths.chain] : [])]) {
-    terminal.err(`promgate: renewed ${path}`);
-  }
+  const written = await replaceIssued(paths, authority, { cert, key: newKey ? key : null });
+  for (const path of written) terminal.err(`promgate: renewed ${path}`);
   const end = new Date(entry.notAfter).toISOString().slice(0, 10);
   terminal.out(`${quoteForeign(entry.name)}: serial ${entry.serial}, valid until ${end}, ${entry.spki}`);
   if (newKey && old.notAfter > environment.clock.now()) {

@@ -2,12 +2,14 @@
 import { dirname, join, resolve } from 'node:path';
 import { PromgateError } from '../../lib/errors.ts';
 import { quoteForeign } from '../../lib/foreign-text.ts';
-import { readCrl, readIndex, updateCrl } from '../../tls/authority/authority-directory.ts';
+import { readIndex } from '../../tls/authority/authority-directory.ts';
 import type { Authority } from '../../tls/authority/authority-directory.ts';
-import type { CertificateIndex } from '../../tls/authority/certificate-index.ts';
+import type { CertificateIndex, IssuedCertificate } from '../../tls/authority/certificate-index.ts';
+import { readCrls, updateCrl } from '../../tls/authority/crl-file.ts';
 import { normalizeSerial } from '../../tls/authority/revocation-list.ts';
 import type { RevocationReason } from '../../tls/authority/revocation-list.ts';
 import type { Crl } from '../../formats/crl.ts';
+import type { CertificateInfo } from '../../formats/x509.ts';
 import { readFacts } from '../init/configuration.ts';
 import { readIfThere } from '../init/layout.ts';
 import type { Terminal } from '../terminal.ts';
@@ -27,6 +29,8 @@ export interface CrlOptions {
   readonly directory: string;
   /** null: as long as the list that is there, else 30 days. */
   readonly days: number | null;
+  /** The number comes from the clock: higher than those of all lists that were made after the backup. */
+  readonly restored: boolean;
 }
 
 export async function revokeCertificate(
@@ -37,15 +41,16 @@ export async function revokeCertificate(
   const authority = await openAuthority(directory);
   const { clock } = environment;
   const index = await readIndex(authority.paths);
-  const serials = await serialsOf(target, authority, index, clock.now());
-  const { key } = await unlockAuthority(authority, environment);
-  const current = await readCrl(authority);
-  const revoke = serials.map((serial) => ({ serial, date: clock.now(), reason }));
+  const found = await revocable(target, authority, index, clock.now());
+  const { keys } = await unlockAuthority(authority, environment);
+  const current = await readCrls(authority);
+  const revoke = found.map((entry) => ({ ...entry, date: clock.now(), reason }));
   // Also when all of them are revoked already: the list may have been lost.
-  const crl = await asRefusal(() => updateCrl(authority, clock, { key, lifetimeMs: lifetimeOf(current), revoke }));
-  for (const serial of serials) {
+  const crl = await asRefusal(() => updateCrl(authority, clock, { keys, lifetimeMs: lifetimeOf(current), revoke }));
+  for (const { serial } of found) {
     const known = index.issued.find((entry) => entry.serial === serial);
-    const before = index.revoked.some((entry) => entry.serial === serial) || current?.revoked.has(serial) === true;
+    const isRevoked = ({ revoked }: Crl): boolean => revoked.has(serial);
+    const before = index.revoked.some((entry) => entry.serial === serial) || current.some(isRevoked);
     const name = known === undefined ? '' : ` of ${quoteForeign(known.name)}`;
     terminal.out(`${before ? 'was revoked before: ' : 'revoked '}serial ${serial}${name}`);
   }
@@ -55,51 +60,69 @@ export async function revokeCertificate(
 }
 
 export async function makeRevocationList(
-  { directory, days }: CrlOptions,
+  { directory, days, restored }: CrlOptions,
   terminal: Terminal,
   environment: PkiEnvironment,
 ): Promise<number> {
   const authority = await openAuthority(directory);
-  const { key } = await unlockAuthority(authority, environment);
-  const current = await readCrl(authority);
-  const lifetimeMs = days === null ? lifetimeOf(current) : days * DAY_MS;
-  const crl = await asRefusal(() => updateCrl(authority, environment.clock, { key, lifetimeMs }));
+  const { keys } = await unlockAuthority(authority, environment);
+  const { clock } = environment;
+  const lifetimeMs = days === null ? lifetimeOf(await readCrls(authority)) : days * DAY_MS;
+  const leastNumber = restored ? BigInt(Math.floor(clock.now() / 1000)) : 0n;
+  const crl = await asRefusal(() => updateCrl(authority, clock, { keys, lifetimeMs, leastNumber }));
   tellList(authority, crl, terminal);
   await tellWhetherUsed(authority, terminal);
   return 0;
 }
 
-function lifetimeOf(crl: Crl | null): number {
+/** How long the lists that are there are valid: what the operator chose once goes on. */
+export function lifetimeOf([crl]: readonly Crl[]): number {
   const lifetime = (crl?.nextUpdate ?? 0) - (crl?.thisUpdate ?? 0);
   return lifetime > 0 ? lifetime : DEFAULT_CRL_DAYS * DAY_MS;
 }
 
+interface Revocable {
+  readonly serial: string;
+  /** Absent: not known, it goes to the list of every CA. */
+  readonly issuer?: string;
+}
+
 /** Every certificate of a name that has not ended: after a renewal its holder has several. */
-async function serialsOf(
+async function revocable(
   target: string,
   authority: Authority,
   { issued }: CertificateIndex,
   now: number,
-): Promise<readonly string[]> {
-  const named = issued.filter(({ name, notAfter }) => name === target && notAfter > now).map(({ serial }) => serial);
-  const inFile = await serialInFile(target, authority);
-  const serials = new Set(inFile === null ? named : [...named, inFile]);
-  if (serials.size > 0) return [...serials];
+): Promise<readonly Revocable[]> {
+  const named = issued.filter(({ name, notAfter }) => name === target && notAfter > now).map(asRevocable);
+  const inFile = await certificateInFile(target, authority);
+  const found = new Map(
+    (inFile === null ? named : [...named, { serial: inFile.serial, issuer: inFile.issuerKey }]).map((entry) => [
+      entry.serial,
+      entry,
+    ]),
+  );
+  if (found.size > 0) return [...found.values()];
   const forced = /^serial:/i.test(target);
   const hex = normalizeSerial(target.replace(/^serial:/i, '').replaceAll(':', ''));
   // A short one may be a mistyped name; openssl's own CAs count from 01.
-  const isKnown = issued.some(({ serial }) => serial === hex);
-  if (hex !== null && (forced || hex.length >= 16 || isKnown)) return [hex];
+  const known = issued.find(({ serial }) => serial === hex);
+  if (known !== undefined) return [asRevocable(known)];
+  if (hex !== null && (forced || hex.length >= 16)) return [{ serial: hex }];
   throw new PromgateError('AUTHORITY_REFUSED', `there is no certificate ${quoteForeign(target)} that has not ended`, {
     hint: '`promgate pki list` shows them; serial:HEX revokes a serial number that it does not know',
   });
 }
 
-async function serialInFile(target: string, authority: Authority): Promise<string | null> {
-  if (/[/\\]|\.(?:crt|pem|cer)$/.test(target)) return (await readOwnCertificate(target, authority))?.serial ?? null;
+function asRevocable({ serial, issuer }: IssuedCertificate): Revocable {
+  return issuer === undefined ? { serial } : { serial, issuer };
+}
+
+async function certificateInFile(target: string, authority: Authority): Promise<CertificateInfo | null> {
+  if (/[/\\]|\.(?:crt|pem|cer)$/.test(target)) return readOwnCertificate(target, authority);
   if (!/^[A-Za-z0-9_*][A-Za-z0-9._*:@-]*$/.test(target) || /^ca(?:-index)?$|\.chain$/i.test(target)) return null;
   const { cert } = issuedPaths(authority.paths.directory, target);
-  return (await readOwnCertificate(cert, authority))?.serial ?? null;
+  return readOwnCertificate(cert, authority);
 }
 
 function tellList({ paths }: Authority, crl: Crl | null, terminal: Terminal): void {

@@ -4,6 +4,7 @@ import { acmeRule } from './acme.ts';
 import type { ConfigSource } from '../config.ts';
 import { addressRule } from './addresses.ts';
 import { authenticationRule } from './authentication.ts';
+import { enrollmentRule } from './enrollment.ts';
 import { exemptRule } from './exempt.ts';
 import { exposureRule } from './exposure.ts';
 import { identityRule } from './identities.ts';
@@ -40,6 +41,7 @@ const RULES: readonly Rule[] = [
   exemptRule,
   tlsRule,
   acmeRule,
+  enrollmentRule,
   upstreamRule,
   identityRule,
   rateLimitRule,

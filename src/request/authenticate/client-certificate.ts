@@ -76,16 +76,19 @@ function refusalOfVerification(
 
 /**
  * Whether a connection may live at all. With exempt paths it may, so that a health check without a certificate comes
- * through; its other requests are refused one by one.
+ * through; its other requests are refused one by one. So may one without a certificate while a token for one is pending.
+ * @param isEnrolling a client may come to get its first certificate.
  * @returns why it must be destroyed, before one byte of HTTP when it is new.
  */
 export function connectionVerdict(
   facts: ConnectionFacts,
   config: Pick<Config, 'tls' | 'exempt'>,
   nowMs: number,
+  isEnrolling = false,
 ): DenyReason | null {
   if (config.tls === null || config.exempt.length > 0) return null;
-  return judgeCertificate(facts.tls, config.tls.trust, nowMs);
+  const reason = judgeCertificate(facts.tls, config.tls.trust, nowMs);
+  return isEnrolling && reason === 'certificate_missing' ? null : reason;
 }
 
 /**

@@ -42,7 +42,18 @@ export interface LockoutEntry {
   readonly untilMs: number;
 }
 
+/** The same lockout for one-time tokens, which are no passwords: a wrong one is a failed login of its address. */
+export interface TokenLockout {
+  /** Seconds for which no token of this address is looked at; null: it is not locked out. */
+  lockedFor(address: string, config: Config): number | null;
+  /** A wrong token came. */
+  failed(address: string, token: string): void;
+  /** A token came that was not looked at. */
+  refused(address: string): void;
+}
+
 export interface PasswordCheck {
+  readonly tokens: TokenLockout;
   /**
    * Calls `done` once, at once when the answer is known, else after the password was hashed.
    * @returns a function for the client that has left: `done` is not called any more.
@@ -64,6 +75,8 @@ export interface PasswordCheckOptions {
   readonly workerUrl?: URL;
 }
 
+/** Stands in the place of the user in the log and in the list of lockouts. */
+const TOKEN_USER = 'enrollment token';
 const SWEEP_EVERY_MS = 10_000;
 
 /** Until a configuration was applied: nothing is hashed, nobody gets in. */
@@ -92,6 +105,8 @@ export function createPasswordCheck({ log, metrics, clock, ...options }: Passwor
   });
 
   const nameDigest = (user: string) => digest('user', user);
+  /** No user's: the namespaces never mix. */
+  const tokenName = digest('tokens');
 
   function credentialsOf(users: Users): CredentialSet {
     const set = sets.get(users) ?? createCredentialSet(users, digest);
@@ -113,9 +128,13 @@ export function createPasswordCheck({ log, metrics, clock, ...options }: Passwor
   const isStillAccepted = (user: string, lineId: string) =>
     current?.users.get(user)?.some(({ id }) => id === lineId) ?? false;
 
+  /** A request of the new app can come before the reload has told us. */
+  function catchUp(config: Config): void {
+    if (current === null || config.generation > current.generation) applied(config);
+  }
+
   function check(attempt: Attempt, done: (outcome: CheckOutcome) => void): () => void {
-    // A request of the new app can come before the reload has told us.
-    if (current === null || attempt.config.generation > current.generation) applied(attempt.config);
+    catchUp(attempt.config);
     const { user, password, address } = attempt;
     const credentials = credentialsOf(attempt.config.users);
     const subject = credentials.subjectOf(user);
@@ -174,6 +193,11 @@ export function createPasswordCheck({ log, metrics, clock, ...options }: Passwor
   }
 
   function refuseWrong(attempt: Attempt, login: FailedLogin): CheckOutcome {
+    countWrong(attempt, login);
+    return { kind: 'refused', reason: 'credentials_wrong' };
+  }
+
+  function countWrong(attempt: Pick<Attempt, 'user' | 'address'>, login: FailedLogin): void {
     const { counted, locked } = lockout.fail(login);
     logFailure(attempt, 'credentials_wrong', !counted);
     if (locked !== 'nothing') {
@@ -182,14 +206,14 @@ export function createPasswordCheck({ log, metrics, clock, ...options }: Passwor
       metrics.lockedOut();
       metrics.lockoutsActive(lockout.lockedAddresses);
     }
-    return { kind: 'refused', reason: 'credentials_wrong' };
   }
 
   function refuseLocked(attempt: Attempt, isRepeat: boolean, until: number): CheckOutcome {
     logFailure(attempt, 'locked_out', isRepeat);
-    const retryAfterSeconds = Math.max(1, Math.ceil((until - clock.monotonic()) / 1000));
-    return { kind: 'refused', reason: 'locked_out', retryAfterSeconds };
+    return { kind: 'refused', reason: 'locked_out', retryAfterSeconds: secondsTo(until) };
   }
+
+  const secondsTo = (until: number) => Math.max(1, Math.ceil((until - clock.monotonic()) / 1000));
 
   function refuseBusy(): CheckOutcome {
     const deadlineMs = current?.hashing.deadlineMs ?? NO_HASHING.deadlineMs;
@@ -197,15 +221,36 @@ export function createPasswordCheck({ log, metrics, clock, ...options }: Passwor
   }
 
   /** The order of the fields is documented in docs/fail2ban.md: what the stranger typed comes last. */
-  function logFailure({ user, address }: Attempt, reason: DenyReason, isRepeat: boolean): void {
+  function logFailure(
+    { user, address }: Pick<Attempt, 'user' | 'address'>,
+    reason: DenyReason,
+    isRepeat: boolean,
+  ): void {
     log.warn({ address, reason, repeat: isRepeat, user: escapeForeign(user) }, 'login failed');
   }
 
+  const tokens: TokenLockout = {
+    lockedFor(address, config) {
+      catchUp(config);
+      const until = lockout.lockedUntil(address, tokenName);
+      return until === null ? null : secondsTo(until);
+    },
+    failed(address, token) {
+      const credential = digest('wrong token', addressGroup(address), token);
+      countWrong({ user: TOKEN_USER, address }, { address, user: tokenName, credential });
+    },
+    refused(address) {
+      logFailure({ user: TOKEN_USER, address }, 'locked_out', false);
+    },
+  };
+
   return {
     check,
+    tokens,
     applied,
     lockouts() {
       const names = new Map([...(current?.users.keys() ?? [])].map((name) => [nameDigest(name), escapeForeign(name)]));
+      names.set(tokenName, TOKEN_USER);
       const offset = clock.now() - clock.monotonic();
       return lockout.list().map(({ address, user, until }) => ({
         address,

@@ -1,6 +1,6 @@
 /**
  * Step 2: who is it? Exempt paths, then the client certificate, then user and password; glue only. Fails closed: the
- * hook goes on only with an identity.
+ * hook goes on only with an identity. A request for a certificate ends here, with its answer.
  */
 import basicAuth from '@fastify/basic-auth';
 import type { FastifyRequest } from 'fastify';
@@ -9,10 +9,12 @@ import type { Config } from '../../config/config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { quoteForeign } from '../../lib/foreign-text.ts';
 import type { PresentedCertificate } from '../connection.ts';
+import type { Enrollment } from '../enrollment.ts';
 import type { VerifiedCertificate } from '../identity.ts';
 import type { Passage } from '../passage.ts';
 import { createClaims, type Claims } from './claim.ts';
 import { certificateOutcome, describeHolder, wasNotAsked } from './client-certificate.ts';
+import { createEnrollmentDesk, isForEnrollment } from './enrollment.ts';
 import { ANONYMOUS, isExempt } from './exempt.ts';
 import { authenticate, refusalByCertificate, takesPasswords } from './modes.ts';
 import type { PasswordOutcome, Refused, Settled } from './modes.ts';
@@ -21,10 +23,13 @@ import type { PasswordCheck } from './password-check.ts';
 export interface AuthenticateOptions {
   readonly passwordCheck: PasswordCheck;
   readonly clock: Clock;
+  /** Absent: nobody gets a certificate here. */
+  readonly enrollment?: Enrollment;
 }
 
 export const authenticatePlugin = fp<AuthenticateOptions>(
-  async (app, { passwordCheck, clock }) => {
+  async (app, { passwordCheck, clock, enrollment }) => {
+    const desk = enrollment === undefined ? null : createEnrollmentDesk(enrollment, passwordCheck);
     const outcomes = new WeakMap<FastifyRequest, PasswordOutcome>();
     const holders = new WeakMap<PresentedCertificate, VerifiedCertificate>();
     const claimsByConfig = new WeakMap<Config, Claims>();
@@ -68,6 +73,7 @@ export const authenticatePlugin = fp<AuthenticateOptions>(
       const mode = config.authenticate;
       const facts = connection.facts.tls;
       const certificate = certificateOutcome(facts, config.tls?.trust ?? null, clock.now(), holderOf);
+      if (desk !== null && isForEnrollment(target) && desk.takes(request, reply, certificate, claimsOf(config))) return;
       const conclude = (password: PasswordOutcome): void => {
         const outcome = authenticate({ mode, certificate, password, claims: claimsOf(config) });
         if (settle(passage, outcome)) next();

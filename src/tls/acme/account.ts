@@ -5,7 +5,8 @@
 import type { AcmeDirectory, StateStore } from './contract.ts';
 import { openAcmeSession, type AcmeSession } from './acme-library.ts';
 import { makeKey } from './key-and-request.ts';
-import { CaRefusal } from './problem-document.ts';
+import { AcmeFailure } from './contract.ts';
+import { CaRefusal, isRecord } from './problem-document.ts';
 import type { Transport } from './transport.ts';
 
 /** Where account keys are kept; the state directory's store is one. */
@@ -13,7 +14,7 @@ export type AccountStore = Pick<StateStore, 'readAccountKey' | 'writeAccountKey'
 
 export interface Accounts {
   /** A session of the account with this directory, which is made when the CA knows none. @throws {AcmeFailure} */
-  open(directory: AcmeDirectory, transport: Transport, onMade: () => void): Promise<AcmeSession>;
+  open(directory: AcmeDirectory, transport: Transport, tell: (detail: string) => void): Promise<AcmeSession>;
   /** The CA does not know the account any longer: the next session asks anew. */
   forget(directory: AcmeDirectory): void;
 }
@@ -24,28 +25,34 @@ export function createAccounts(store: AccountStore, email: string | null): Accou
   /** directory → the last opening: one after the other, so that two orders at once make one account. */
   const turns = new Map<string, Promise<unknown>>();
 
-  const openOne = async (directory: AcmeDirectory, transport: Transport, onMade: () => void): Promise<AcmeSession> => {
+  const contact = email === null ? [] : [`mailto:${email}`];
+
+  const openOne = async (
+    directory: AcmeDirectory,
+    transport: Transport,
+    tell: (detail: string) => void,
+  ): Promise<AcmeSession> => {
     const kept = await store.readAccountKey(directory.url);
     const key = kept ?? (await store.writeAccountKey(directory.url, await makeKey('p256')));
     const session = await openAcmeSession(directory, { key, url: known.get(directory.url) ?? null }, transport);
     if (known.has(directory.url)) return session;
     // Asked for first: a binding to an external account is often good for one registration only.
-    if (kept === null || !(await isKnown(session))) {
+    const account = kept === null ? null : await lookUp(session);
+    if (account === null) {
       await session.call((client) =>
-        client.createAccount({
-          termsOfServiceAgreed: true,
-          ...(email === null ? {} : { contact: [`mailto:${email}`] }),
-        }),
+        client.createAccount({ termsOfServiceAgreed: true, ...(email === null ? {} : { contact }) }),
       );
-      onMade();
+      tell(`a new account was made at ${directory.name}`);
+    } else if (!isContact(account.document, contact)) {
+      await updateContact(session, contact, directory, tell);
     }
     known.set(directory.url, await session.call(async (client) => client.getAccountUrl()));
     return session;
   };
 
   return {
-    open(directory, transport, onMade) {
-      const mine = (turns.get(directory.url) ?? Promise.resolve()).then(() => openOne(directory, transport, onMade));
+    open(directory, transport, tell) {
+      const mine = (turns.get(directory.url) ?? Promise.resolve()).then(() => openOne(directory, transport, tell));
       turns.set(
         directory.url,
         mine.catch(() => undefined),
@@ -62,12 +69,34 @@ export function isUnknownAccount(error: unknown): boolean {
   return error instanceof CaRefusal && error.problemType === 'accountDoesNotExist';
 }
 
-async function isKnown(session: AcmeSession): Promise<boolean> {
+/** null: the CA knows no account of this key. */
+async function lookUp(session: AcmeSession): Promise<{ readonly document: unknown } | null> {
   try {
-    await session.call((client) => client.createAccount({ onlyReturnExisting: true }));
-    return true;
+    return { document: await session.call((client) => client.createAccount({ onlyReturnExisting: true })) };
   } catch (error) {
-    if (isUnknownAccount(error)) return false;
+    if (isUnknownAccount(error)) return null;
     throw error;
+  }
+}
+
+/** Whether the CA has the address that is configured. One that keeps none does not say (RFC 8555 §7.1.2: optional). */
+function isContact(document: unknown, contact: readonly string[]): boolean {
+  const kept = isRecord(document) ? document['contact'] : undefined;
+  return JSON.stringify(Array.isArray(kept) ? kept : []) === JSON.stringify(contact);
+}
+
+/** An address that the CA does not take is told, and does not stand in the way of a certificate. */
+async function updateContact(
+  session: AcmeSession,
+  contact: string[],
+  { name }: AcmeDirectory,
+  tell: (detail: string) => void,
+): Promise<void> {
+  try {
+    await session.call((client) => client.updateAccount({ contact }));
+    tell(`the contact of the account at ${name} was brought up to date`);
+  } catch (error) {
+    if (!(error instanceof AcmeFailure) || (error.kind !== 'account' && error.kind !== 'refused')) throw error;
+    tell(`${name} did not take the contact: ${error.message}`);
   }
 }

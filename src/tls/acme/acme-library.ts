@@ -30,6 +30,7 @@ export interface AcmeLibraryClient {
     onlyReturnExisting?: boolean;
     contact?: string[];
   }): Promise<unknown>;
+  updateAccount(data: { contact: string[] }): Promise<unknown>;
   createOrder(data: {
     identifiers: { type: string; value: string }[];
     profile?: string;

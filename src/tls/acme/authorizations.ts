@@ -5,7 +5,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import { PromgateError } from '../../lib/errors.ts';
 import { normalizeAddress } from '../../formats/address.ts';
-import { AcmeFailure, type ChallengeAnswerer, type WantedCertificate } from './contract.ts';
+import { AcmeFailure, ENDING_MS, type ChallengeAnswerer, type WantedCertificate } from './contract.ts';
 import type { AcmeSession } from './acme-library.ts';
 import { caText, describeProblem } from './problem-document.ts';
 import { readAuthorization, type AuthorizationDocument, type ChallengeDocument } from './order-document.ts';
@@ -100,15 +100,17 @@ async function presentAll(pending: readonly Pending[], ports: AuthorizationPorts
       // The library hashes it for dns-01; the answerers want it as RFC 8555 §8.1 has it.
       client.getChallengeKeyAuthorization({ type: 'http-01', token: challenge.token }),
     );
-    return answerer.present({ type, identifier: identifier.value, token: challenge.token, keyAuthorization });
+    const { token } = challenge;
+    return answerer.present({ type, identifier: identifier.value, token, keyAuthorization }, signal);
   });
   const settled = Promise.allSettled(running);
-  const outcome = await orAborted(settled, signal);
+  const outcome = (await orAborted(settled, signal)) ?? (await within(ENDING_MS, settled, ports.clock));
   if (outcome === null) {
     // Whatever is presented after all is taken away when it is there; nobody waits for it.
     void settled.then((late) => takeAway(removalsOf(late), ports));
     return { removals: [], failure: abortReason(signal) };
   }
+  if (signal.aborted) return { removals: removalsOf(outcome), failure: abortReason(signal) };
   const failed = outcome.find((result) => result.status === 'rejected');
   return {
     removals: removalsOf(outcome),
@@ -137,6 +139,22 @@ async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | 
   }
 }
 
+/** What it comes to if it is soon; null: it takes longer. */
+function within<T>(ms: number, work: Promise<T>, clock: Clock): Promise<T | null> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(
+      ms,
+      () => {
+        resolve(null);
+      },
+      { ref: true },
+    );
+    work.then(resolve, reject).finally(() => {
+      timer.cancel();
+    });
+  });
+}
+
 async function awaitVerdict({ authorization, challenge }: Pending, ports: AuthorizationPorts): Promise<void> {
   const { session, clock, signal, progress } = ports;
   const { value } = authorization.identifier;
@@ -159,9 +177,16 @@ async function awaitVerdict({ authorization, challenge }: Pending, ports: Author
   }
 }
 
-/** What cannot be taken away is told and does no harm: it answers a challenge that is over. */
-async function takeAway(removals: readonly (() => Promise<void>)[], { progress }: AuthorizationPorts): Promise<void> {
-  const results = await Promise.allSettled(removals.map((remove) => remove()));
+/**
+ * What cannot be taken away is told and does no harm: it answers a challenge that is over. Once the order was ended it is
+ * waited for no longer than `ENDING_MS`.
+ */
+async function takeAway(
+  removals: readonly (() => Promise<void>)[],
+  { progress, signal, clock }: AuthorizationPorts,
+): Promise<void> {
+  const all = Promise.allSettled(removals.map((remove) => remove()));
+  const results = (await orAborted(all, signal)) ?? (await within(ENDING_MS, all, clock)) ?? [];
   for (const result of results) {
     if (result.status === 'rejected') progress('cleanup', presentFailure(result.reason).message);
   }

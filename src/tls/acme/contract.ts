@@ -46,11 +46,24 @@ export interface RecordedOrder {
   readonly directory: string;
 }
 
+/** How a certificate came to be. Milliseconds since the epoch. */
+export interface Origin {
+  readonly at: number;
+  /** The profile that was wanted then. */
+  readonly profile: string | null;
+  /** Why it was ordered, as a clause. */
+  readonly because: string;
+  /** Whether it took the place of another one. */
+  readonly isRenewal: boolean;
+}
+
 /** What is kept on disk for one certificate; every field survives a restart. Milliseconds since the epoch. */
 export interface CertificateState {
   readonly pair: KeyPair | null;
   /** URL of the directory. */
   readonly issuedBy: string | null;
+  /** null: written by a version that did not keep it. */
+  readonly origin: Origin | null;
   readonly ari: RenewalWindow | null;
   /** The CA is not asked for a window before: it does not offer one, or did not answer. */
   readonly ariSilentUntil: number | null;
@@ -127,9 +140,13 @@ export interface Challenge {
   readonly keyAuthorization: string;
 }
 
+/** How long what is under way at a program of the operator may go on once its order was ended. */
+export const ENDING_MS = 5_000;
+
 /** Answers a challenge; what it gives back takes the answer away again. */
 export interface ChallengeAnswerer {
-  present(challenge: Challenge): Promise<() => Promise<void>>;
+  /** @param signal the order was ended: whatever takes its time, the taking away included, ends within `ENDING_MS`. */
+  present(challenge: Challenge, signal?: AbortSignal): Promise<() => Promise<void>>;
 }
 
 /** What is kept in the state directory. */
@@ -152,7 +169,8 @@ export interface StateStore {
 export type AttemptOutcome = 'issued' | 'staged' | AcmeFailureKind | 'failed';
 
 export interface AcmeMetrics {
-  attempt(name: string, outcome: AttemptOutcome): void;
+  /** @param directory the name of the directory that was asked, or was to be. */
+  attempt(name: string, directory: string, outcome: AttemptOutcome): void;
   /** Seconds since the epoch. */
   nextRenewal(name: string, seconds: number): void;
   /** Seconds since the epoch. */
@@ -164,6 +182,8 @@ export interface AcmeMetrics {
 export interface CertificateStatus {
   readonly wanted: WantedCertificate;
   readonly state: CertificateState;
+  /** What is wanted otherwise than the pair has it, as a clause; null: it is what is wanted, or there is none. */
+  readonly unlike: string | null;
   readonly plan: Plan;
 }
 

@@ -10,12 +10,7 @@ const LONGEST_PREFIX = 100;
  * share a file, so that two processes with different ideas of a certificate do not order in turn.
  */
 export function certificateFileName(wanted: WantedCertificate): string {
-  return `${certificateFilePrefix(wanted)}${digest(canonicalNames(wanted))}`;
-}
-
-/** What the files of all certificates begin with whose first name is the same. */
-export function certificateFilePrefix(wanted: WantedCertificate): string {
-  return `${encode(canonicalName(nameOf(wanted)))}~`;
+  return `${encode(canonicalName(nameOf(wanted)))}~${digest(canonicalNames(wanted))}`;
 }
 
 /** The names that are wanted, each once, in one spelling and order. */

@@ -112,8 +112,8 @@ async function openOrder(request: OrderRequest, running: Running): Promise<Opene
   const { directory, wanted, progress } = request;
   const open = async (replaces: string | null): Promise<Opened> => {
     progress('account', `asking ${directory.name}`);
-    const session = await running.accounts.open(directory, running.transport, () => {
-      progress('account', `a new account was made at ${directory.name}`);
+    const session = await running.accounts.open(directory, running.transport, (detail) => {
+      progress('account', detail);
     });
     const offered = await session.directory();
     const profile = chooseProfile(wanted, offered, progress);

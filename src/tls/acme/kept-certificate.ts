@@ -16,11 +16,11 @@ import type {
 } from './contract.ts';
 import { attemptOrder, safe } from './order-attempt.ts';
 import type { AttemptResult, AttemptTarget } from './order-attempt.ts';
-import { fits, nameOf } from './pair.ts';
-import { plan, renewalMoment } from './schedule.ts';
+import { misfit, nameOf } from './pair.ts';
 import type { Directories } from './schedule.ts';
 import { makeSelfSigned } from './self-signed.ts';
 import { EMPTY_STATE, settle } from './state.ts';
+import { planFor, renewalFor } from './wanted-plan.ts';
 
 const DAY_MS = 86_400_000;
 const MINUTE_MS = 60_000;
@@ -53,8 +53,8 @@ export function keepCertificate(wanted: WantedCertificate, ports: KeptPorts): Ke
   const { settings, store, issuer, clock, log, metrics } = ports;
   const certificate = nameOf(wanted);
   let state: CertificateState = EMPTY_STATE;
-  /** Whether the pair is the one that is wanted. */
-  let isFitting = false;
+  /** What is wanted otherwise than the pair has it. */
+  let unlike: string | null = null;
   let standIn: KeyPair | null = null;
   /** What is in memory is newer than what is on disk. */
   let isUnsaved = false;
@@ -65,7 +65,7 @@ export function keepCertificate(wanted: WantedCertificate, ports: KeptPorts): Ke
     const before = state.pair;
     state = next;
     if (next.pair === null || next.pair.cert === before?.cert) return;
-    isFitting = fits(next.pair, wanted);
+    unlike = misfit(next.pair, next.origin, wanted);
     standIn = null;
     metrics.selfSigned(certificate, false);
     ports.onPair();
@@ -107,7 +107,8 @@ export function keepCertificate(wanted: WantedCertificate, ports: KeptPorts): Ke
     if (isUnsaved && !(await save())) return;
     const found = settle(await store.read(wanted), clock.now());
     const isLess = state.pair !== null && (found.pair === null || found.pair.notBefore < state.pair.notBefore);
-    take(isLess ? { ...found, pair: state.pair, issuedBy: state.issuedBy, ari: state.ari } : found);
+    const { pair, issuedBy, origin, ari } = state;
+    take(isLess ? { ...found, pair, issuedBy, origin, ari } : found);
     if (isLess) isUnsaved = true;
   };
 
@@ -123,9 +124,7 @@ export function keepCertificate(wanted: WantedCertificate, ports: KeptPorts): Ke
 
   const planned = (): Plan => {
     const now = clock.now();
-    // A pair that is not the one that is wanted is served, but ordering need not wait for its end.
-    const judged = isFitting ? state : { ...state, pair: null, ari: null };
-    const next = plan(settle(judged, now), now, ports.directoriesOf(wanted));
+    const next = planFor(state, unlike, now, ports.directoriesOf(wanted));
     const left = hold === null ? 0 : hold.until - clock.monotonic();
     if (left <= 0 || hold === null) return next;
     return next.kind === 'wait' ? next : { kind: 'wait', until: now + left, why: hold.why };
@@ -180,7 +179,7 @@ export function keepCertificate(wanted: WantedCertificate, ports: KeptPorts): Ke
     const known =
       next.directory === 'real' ? settings.directories : settings.staging === null ? [] : [settings.staging];
     const directory = known.find(({ url }) => url === next.url);
-    return directory === undefined ? null : { directory, role: next.directory };
+    return directory === undefined ? null : { directory, role: next.directory, because: next.why };
   };
 
   return {
@@ -193,7 +192,7 @@ export function keepCertificate(wanted: WantedCertificate, ports: KeptPorts): Ke
     },
     plan() {
       const next = planned();
-      const renewal = renewalMoment(state);
+      const renewal = renewalFor(state, unlike);
       metrics.nextRenewal(certificate, (renewal?.at ?? clock.now()) / 1000);
       return next;
     },
@@ -209,13 +208,13 @@ export function keepCertificate(wanted: WantedCertificate, ports: KeptPorts): Ke
           return chosen === null ? null : await attemptOrder(state, chosen, { ...ports, wanted, signal, keep, adopt });
         });
       } catch (error) {
-        metrics.attempt(certificate, 'failed');
+        metrics.attempt(certificate, (target?.directory ?? settings.directories[0])?.name ?? '', 'failed');
         storageFailed(error);
         if (target !== null) throw error;
         return null;
       }
     },
-    status: () => ({ wanted, state, plan: planned() }),
+    status: () => ({ wanted, state, unlike, plan: planned() }),
   };
 }
 

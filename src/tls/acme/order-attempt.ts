@@ -20,6 +20,8 @@ const DEFAULT_WAIT_MS = 3_600_000;
 export interface AttemptTarget {
   readonly directory: AcmeDirectory;
   readonly role: 'real' | 'staging';
+  /** Why now, as a clause. */
+  readonly because: string;
 }
 
 export interface AttemptPorts extends Pick<AcmePorts, 'issuer' | 'clock' | 'log' | 'metrics'> {
@@ -37,7 +39,7 @@ export type AttemptResult =
 /** Never rejects for what the CA or the network does; rejects when the attempt cannot be written down, and was not made. */
 export async function attemptOrder(
   state: CertificateState,
-  { directory, role }: AttemptTarget,
+  { directory, role, because }: AttemptTarget,
   ports: AttemptPorts,
 ): Promise<AttemptResult> {
   const { wanted, issuer, clock, log, metrics, signal } = ports;
@@ -54,7 +56,7 @@ export async function attemptOrder(
   await ports.keep(open);
   const seen = { issuing: false };
   try {
-    log.debug({ certificate, directory: directory.name }, 'ordering a certificate');
+    log.debug({ certificate, directory: directory.name, because }, 'ordering a certificate');
     const { cert, key } = await issuer.order({
       directory,
       wanted,
@@ -66,17 +68,22 @@ export async function attemptOrder(
       },
     });
     if (role === 'staging') {
-      metrics.attempt(certificate, 'staged');
+      metrics.attempt(certificate, directory.name, 'staged');
       log.info({ certificate, directory: directory.name }, 'the staging directory issued; the real one is asked next');
       await ports.adopt({ ...state, stagedAt: at });
       return { ok: true };
     }
     seen.issuing = true;
     const pair = judge(cert, key, wanted);
-    metrics.attempt(certificate, 'issued');
+    metrics.attempt(certificate, directory.name, 'issued');
     const until = new Date(pair.notAfter).toISOString();
-    log.info({ certificate, directory: directory.name, serial: pair.serial, until }, 'certificate issued');
-    await ports.adopt({ ...EMPTY_STATE, pair, issuedBy: directory.url, orders: open.orders });
+    const isRenewal = state.pair !== null;
+    log.info(
+      { certificate, directory: directory.name, because, serial: pair.serial, until },
+      isRenewal ? 'certificate renewed' : 'certificate issued',
+    );
+    const origin = { at, profile: wanted.profile, because, isRenewal };
+    await ports.adopt({ ...EMPTY_STATE, pair, issuedBy: directory.url, origin, orders: open.orders });
     return { ok: true };
   } catch (error) {
     const failure = asFailure(error);
@@ -88,7 +95,7 @@ export async function attemptOrder(
     const kind = failure instanceof AcmeFailure ? failure.kind : 'failed';
     const reason = safe(failure.message);
     const retryAt = failure instanceof AcmeFailure ? retryMoment(failure, clock.now()) : null;
-    metrics.attempt(certificate, kind);
+    metrics.attempt(certificate, directory.name, kind);
     const isServed = state.pair !== null && state.pair.notAfter > clock.now();
     log[isServed ? 'warn' : 'error'](
       {
@@ -102,7 +109,7 @@ export async function attemptOrder(
       },
       'no certificate was issued',
     );
-    await ports.adopt({ ...recorded(kind, reason, retryAt), orders });
+    await ports.adopt({ ...recorded(kind, withLink(reason, failure), retryAt), orders });
     return { ok: false, failure };
   }
 }
@@ -123,6 +130,12 @@ function retryMoment({ kind, retryAfterMs }: AcmeFailure, now: number): number |
   const wait = retryAfterMs ?? (kind === 'rate-limited' ? DEFAULT_WAIT_MS : null);
   if (wait === null || !Number.isFinite(wait) || wait <= 0) return null;
   return Math.round(now + Math.min(wait, LONGEST_WAIT_MS));
+}
+
+/** With the page where the CA explains it, which is often in its words already. */
+function withLink(reason: string, failure: AcmeFailure | PromgateError): string {
+  const link = failure instanceof AcmeFailure && failure.link !== null ? safe(failure.link) : '';
+  return reason.includes(link) ? reason : `${reason}, see ${link}`;
 }
 
 function asFailure(error: unknown): AcmeFailure | PromgateError {

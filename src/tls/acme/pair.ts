@@ -5,7 +5,7 @@ import { normalizeAddress } from '../../formats/address-set.ts';
 import { keyMatches, parseCertificates } from '../../formats/x509.ts';
 import { parsed, unparsed } from '../../lib/problem.ts';
 import type { Parsed } from '../../lib/problem.ts';
-import type { WantedCertificate } from './contract.ts';
+import type { Origin, WantedCertificate } from './contract.ts';
 
 /** The name of a wanted certificate, in metrics, messages and on the command line. */
 export function nameOf({ names }: WantedCertificate): string {
@@ -37,8 +37,15 @@ export function readPair(cert: string, key: string, name: string): Parsed<KeyPai
 
 /** Whether a pair has every name that is wanted, and a key of the kind that is wanted. */
 export function fits(pair: KeyPair, wanted: WantedCertificate): boolean {
+  return misfit(pair, null, wanted) === null;
+}
+
+/** What is wanted otherwise than a pair has it, as a clause; null: it is what is wanted. */
+export function misfit(pair: KeyPair, origin: Origin | null, wanted: WantedCertificate): string | null {
   const names = new Set(pair.names.map(canonicalName));
-  return wanted.names.every((name) => names.has(canonicalName(name))) && keyTypeOf(pair.key) === wanted.keyType;
+  if (!wanted.names.every((name) => names.has(canonicalName(name)))) return 'other names are wanted';
+  if (keyTypeOf(pair.key) !== wanted.keyType) return 'another type of key is wanted';
+  return origin === null || origin.profile === wanted.profile ? null : 'another profile is wanted';
 }
 
 /** One spelling for each name: what is compared and what files are named by. */

@@ -113,7 +113,7 @@ export function createAcmeManager(ports: AcmePorts): AcmeManager {
   const force = async (certificate: KeptCertificate): Promise<void> => {
     const [directory] = settings.directories;
     if (directory === undefined) throw new TypeError('there is no directory to ask');
-    const result = await certificate.order({ directory, role: 'real' }, ended.signal);
+    const result = await certificate.order({ directory, role: 'real', because: 'it was asked for' }, ended.signal);
     if (result === null) throw new AcmeFailure('timeout', 'another process works on this certificate');
     if (!result.ok) throw result.failure;
   };

@@ -7,6 +7,8 @@ import { nextAttempt } from './attempts.ts';
 
 const DAY_MS = 86_400_000;
 const SHORT_LIVED_MS = 10 * DAY_MS;
+/** Why a certificate is renewed when the CA has said when (RFC 9773). */
+export const WINDOW_HAS_COME = "the CA's renewal window (ARI) has come";
 
 /** Where orders can go, as URLs. */
 export interface Directories {
@@ -54,7 +56,7 @@ export function renewalMoment({ pair, ari }: CertificateState): { readonly at: n
   const earliest = pair.notBefore + Math.min(DAY_MS, lifetime / 4);
   const latest = pair.notAfter - margin / 2;
   const at = Math.min(Math.max(ari.chosen, earliest), latest);
-  return { at, why: at === latest ? 'its end comes near' : 'the CA suggests it' };
+  return { at, why: at === latest ? 'its end comes near' : WINDOW_HAS_COME };
 }
 
 /** How much of a lifetime is kept in reserve: a third, and half of one under ten days. */

@@ -17,6 +17,7 @@ const TOLERANCE_MS = 5 * 60_000;
 export const EMPTY_STATE: CertificateState = {
   pair: null,
   issuedBy: null,
+  origin: null,
   ari: null,
   ariSilentUntil: null,
   failures: [],
@@ -60,8 +61,8 @@ const ledgerSchema = z.strictObject({
   stagedAt: time.nullable(),
 });
 
-/** Everything but the certificate: that has a file of its own. */
-export type Ledger = Omit<CertificateState, 'pair' | 'issuedBy'>;
+/** Everything but the certificate and where it came from: that has a file of its own. */
+export type Ledger = Omit<CertificateState, 'pair' | 'issuedBy' | 'origin'>;
 
 export function encodeLedger(names: readonly string[], state: Ledger): string {
   const { ari, ariSilentUntil, failures, orders, stagedAt } = state;

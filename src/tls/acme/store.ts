@@ -11,11 +11,11 @@ import { PromgateError } from '../../lib/errors.ts';
 import type { Parsed } from '../../lib/problem.ts';
 import { parsed, unparsed } from '../../lib/problem.ts';
 import { ANY_DIRECTORY } from './attempts.ts';
-import type { Log, StateStore, WantedCertificate } from './contract.ts';
-import { accountFileName, canonicalNames, certificateFileName, certificateFilePrefix } from './file-name.ts';
+import type { Log, Origin, StateStore, WantedCertificate } from './contract.ts';
+import { accountFileName, canonicalNames, certificateFileName } from './file-name.ts';
 import { acquireLock } from './lock.ts';
 import type { ProcessIdentity } from './lock.ts';
-import { nameOf, readPair } from './pair.ts';
+import { canonicalName, nameOf, readPair } from './pair.ts';
 import { privateDirectory } from './private-directory.ts';
 import { decodeLedger, EMPTY_STATE, encodeLedger, readDocument, STATE_VERSION } from './state.ts';
 import type { Ledger } from './state.ts';
@@ -31,6 +31,16 @@ const pairSchema = z.strictObject({
   directory: z.string(),
   cert: z.string(),
   key: z.string(),
+  // Not in what the first version wrote.
+  origin: z
+    .strictObject({
+      at: z.number().int().min(0).max(8.64e15),
+      profile: z.string().max(64).nullable(),
+      because: z.string().max(500),
+      isRenewal: z.boolean(),
+    })
+    .nullable()
+    .default(null),
 });
 const accountSchema = z.strictObject({
   version: z.literal(STATE_VERSION),
@@ -41,6 +51,7 @@ const accountSchema = z.strictObject({
 interface KeptPair {
   readonly pair: KeyPair;
   readonly issuedBy: string;
+  readonly origin: Origin | null;
 }
 
 export interface StorePorts {
@@ -102,24 +113,26 @@ export function createStateStore({ directory, ownerUid, identity, clock, log }: 
     const decode = (text: string): Parsed<KeptPair> => decodePair(text, nameOf(wanted));
     const mine = (await usable(own + PAIR_FILE, decode)) ?? (await usable(own + PREVIOUS_FILE, decode));
     if (mine !== null) return mine;
-    // The names were changed: the certificate with the old ones is served until the new one has come.
-    const prefix = certificateFilePrefix(wanted);
-    const others: KeptPair[] = [];
+    // The names were changed: the certificate that has most of them is served until the new one has come.
+    const names = new Set(canonicalNames(wanted));
+    const others: { readonly kept: KeptPair; readonly shared: number }[] = [];
     for (const name of await files.names()) {
-      if (!name.startsWith(prefix) || !name.endsWith(PAIR_FILE)) continue;
-      const other = await usable(name, decode);
-      if (other !== null) others.push(other);
+      if (!name.endsWith(PAIR_FILE)) continue;
+      const kept = await usable(name, decode);
+      const shared = kept?.pair.names.filter((one) => names.has(canonicalName(one))).length ?? 0;
+      if (kept !== null && shared > 0) others.push({ kept, shared });
     }
-    return others.sort((a, b) => b.pair.notAfter - a.pair.notAfter)[0] ?? null;
+    return others.sort((a, b) => b.shared - a.shared || b.kept.pair.notAfter - a.kept.pair.notAfter)[0]?.kept ?? null;
   };
 
-  const writePair = async (wanted: WantedCertificate, pair: KeyPair, issuedBy: string): Promise<void> => {
+  const writePair = async (wanted: WantedCertificate, kept: KeptPair): Promise<void> => {
+    const { pair } = kept;
     const own = certificateFileName(wanted);
     const decode = (text: string): Parsed<KeptPair> => decodePair(text, nameOf(wanted));
     const old = await usable(own + PAIR_FILE, decode);
     if (old?.pair.cert === pair.cert && old.pair.key === pair.key) return;
-    if (old !== null) await save(own + PREVIOUS_FILE, encodePair(wanted, old.pair, old.issuedBy), decode);
-    await save(own + PAIR_FILE, encodePair(wanted, pair, issuedBy), decode);
+    if (old !== null) await save(own + PREVIOUS_FILE, encodePair(wanted, old), decode);
+    await save(own + PAIR_FILE, encodePair(wanted, kept), decode);
   };
 
   return {
@@ -132,13 +145,13 @@ export function createStateStore({ directory, ownerUid, identity, clock, log }: 
       if (ledger !== 'unusable') lost.delete(name);
       else if (!lost.has(name)) lost.set(name, clock.now());
       const known = ledger === 'unusable' ? suspicious(lost.get(name) ?? clock.now()) : (ledger ?? EMPTY_STATE);
-      return { ...EMPTY_STATE, ...known, pair: kept?.pair ?? null, issuedBy: kept?.issuedBy ?? null };
+      return { ...EMPTY_STATE, ...known, ...kept };
     },
     async write(wanted, state) {
-      const { pair, issuedBy } = state;
+      const { pair, issuedBy, origin } = state;
       const names = canonicalNames(wanted);
       // The certificate first: without the rest it is still good.
-      if (pair !== null && issuedBy !== null) await writePair(wanted, pair, issuedBy);
+      if (pair !== null && issuedBy !== null) await writePair(wanted, { pair, issuedBy, origin });
       const ledger = encodeLedger(names, state);
       await save(certificateFileName(wanted) + LEDGER_FILE, ledger, (text) => decodeLedger(text, names));
     },
@@ -184,17 +197,17 @@ function suspicious(now: number): Ledger {
   };
 }
 
-function encodePair(wanted: WantedCertificate, { cert, key }: KeyPair, issuedBy: string): string {
-  const document = { version: STATE_VERSION, names: canonicalNames(wanted), directory: issuedBy, cert, key };
+function encodePair(wanted: WantedCertificate, { pair: { cert, key }, issuedBy, origin }: KeptPair): string {
+  const document = { version: STATE_VERSION, names: canonicalNames(wanted), directory: issuedBy, cert, key, origin };
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
 function decodePair(text: string, name: string): Parsed<KeptPair> {
   const document = readDocument(text, pairSchema);
   if (!document.ok) return document;
-  const { cert, key, directory } = document.value;
+  const { cert, key, directory, origin } = document.value;
   const pair = readPair(cert, key, name);
-  return pair.ok ? parsed({ pair: pair.value, issuedBy: directory }) : pair;
+  return pair.ok ? parsed({ pair: pair.value, issuedBy: directory, origin }) : pair;
 }
 
 function decodeAccount(text: string, url: string): Parsed<string> {

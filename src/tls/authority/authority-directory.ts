@@ -1,23 +1,19 @@
 /**
- * The directory of the own CA: certificate, key, index and revocation list. The only place that writes index and list,
- * one writer at a time, each as a whole. A revocation is never forgotten, also when index or list was lost.
+ * The directory of the own CA: certificate, key and index; its revocation list is in crl-file.ts. During a rotation
+ * (rotation.ts) ca.crt and ca.key hold two CAs, the signing one first in ca.crt. One writer at a time, each file a whole.
  */
 import { constants } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseCrls } from '../../formats/crl.ts';
-import type { Crl } from '../../formats/crl.ts';
 import { keyMatches, parseCertificates } from '../../formats/x509.ts';
 import type { CertificateInfo } from '../../formats/x509.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { PromgateError } from '../../lib/errors.ts';
 import { createFile, replaceFile } from '../../lib/private-file.ts';
-import { EMPTY_INDEX, parseIndex, printIndex } from './certificate-index.ts';
-import type { CertificateIndex, IssuedCertificate, RevokedCertificate } from './certificate-index.ts';
+import { EMPTY_INDEX, parseIndex, printIndex, pruned } from './certificate-index.ts';
+import type { CertificateIndex, IssuedCertificate } from './certificate-index.ts';
 import { withLock } from './file-lock.ts';
-import { isEncryptedKey } from './keys.ts';
-import type { CertificateAndKey } from './keys.ts';
-import { makeCrl, normalizeSerial, readRevoked } from './revocation-list.ts';
+import { isEncryptedKey, splitKeys } from './keys.ts';
 
 export interface AuthorityPaths {
   readonly directory: string;
@@ -29,8 +25,6 @@ export interface AuthorityPaths {
 }
 
 const LARGEST_FILE = 16 * 1024 * 1024;
-/** Clocks of hosts differ: a list that is made now must be valid where it is a little earlier. */
-const BACKDATED_MS = 5 * 60_000;
 
 export function authorityPaths(directory: string): AuthorityPaths {
   return {
@@ -45,16 +39,23 @@ export function authorityPaths(directory: string): AuthorityPaths {
 
 /** What is there of the CA's key: `encrypted` needs a passphrase, `missing` is kept elsewhere. */
 export type AuthorityKey =
-  | { readonly kind: 'ready'; readonly pem: string }
+  /** `pem`: of the CA that signs; `pems`: every key of the file. */
+  | { readonly kind: 'ready'; readonly pem: string; readonly pems: readonly string[] }
+  /** The text of the file. */
   | { readonly kind: 'encrypted'; readonly pem: string }
   | { readonly kind: 'missing' };
 
 export interface Authority {
   readonly paths: AuthorityPaths;
+  /** The CA that signs. */
   readonly certificate: CertificateInfo;
-  /** PEM as in the file. */
+  /** It alone, PEM. */
   readonly cert: string;
   readonly key: AuthorityKey;
+  /** Every CA of ca.crt in its order, the one that signs first; during a rotation there are two. */
+  readonly certificates: readonly CertificateInfo[];
+  /** ca.crt as it is: for those who trust what this CA has issued. */
+  readonly bundle: string;
 }
 
 /**
@@ -63,18 +64,36 @@ export interface Authority {
  */
 export async function readAuthority(directory: string): Promise<Authority | null> {
   const paths = authorityPaths(directory);
-  const cert = await readIfThere(paths.cert);
-  if (cert === null) return null;
-  const certificates = parseCertificates(cert);
+  const bundle = await readIfThere(paths.cert);
+  if (bundle === null) return null;
+  const certificates = parseCertificates(bundle);
   if (!certificates.ok) throw refused(`${paths.cert}: ${certificates.message}`);
   const [certificate] = certificates.value;
   if (certificate?.isCa !== true) throw refused(`${paths.cert} is not the certificate of a CA`);
-  const pem = await readIfThere(paths.key);
-  if (pem === null) return { paths, certificate, cert, key: { kind: 'missing' } };
-  if (isEncryptedKey(pem)) return { paths, certificate, cert, key: { kind: 'encrypted', pem } };
-  const matches = keyMatches(cert, pem);
-  if (!matches.ok) throw refused(`${paths.key}: ${matches.message}`);
-  return { paths, certificate, cert, key: { kind: 'ready', pem } };
+  const common = { paths, certificate, cert: certificate.pem, certificates: certificates.value, bundle };
+  const text = await readIfThere(paths.key);
+  if (text === null) return { ...common, key: { kind: 'missing' } };
+  if (isEncryptedKey(text)) return { ...common, key: { kind: 'encrypted', pem: text } };
+  const pems = splitKeys(text);
+  const pem = pems.find((one) => keyMatches(certificate.pem, one).ok);
+  if (pem !== undefined) return { ...common, key: { kind: 'ready', pem, pems } };
+  const matches = keyMatches(certificate.pem, text);
+  throw refused(`${paths.key}: ${matches.ok ? 'it cannot be read' : matches.message}`);
+}
+
+/** A CA of ca.crt and its key. */
+export interface OwnCa {
+  readonly certificate: CertificateInfo;
+  /** PEM, in the clear. */
+  readonly key: string;
+}
+
+/** The CAs of ca.crt that these keys belong to, in the order of ca.crt; others may stand there to be trusted only. */
+export function ownCas({ certificates }: Pick<Authority, 'certificates'>, keys: readonly string[]): readonly OwnCa[] {
+  return certificates.flatMap((certificate) => {
+    const key = keys.find((one) => keyMatches(certificate.pem, one).ok);
+    return key === undefined || !certificate.isCa ? [] : [{ certificate, key }];
+  });
 }
 
 /** @throws {PromgateError} AUTHORITY_REFUSED when it is damaged: nothing is issued or revoked on half an index. */
@@ -88,78 +107,22 @@ export async function readIndex(paths: AuthorityPaths): Promise<CertificateIndex
   });
 }
 
-/**
- * The newest list of this CA that is in the file; null when there is none.
- * @throws {PromgateError} AUTHORITY_REFUSED when the file is damaged.
- */
-export async function readCrl({ paths, certificate }: Pick<Authority, 'paths' | 'certificate'>): Promise<Crl | null> {
-  const text = await readIfThere(paths.crl);
-  if (text === null) return null;
-  const crls = parseCrls(text);
-  if (!crls.ok) {
-    throw new PromgateError('AUTHORITY_REFUSED', `${paths.crl}: ${crls.message}`, {
-      hint: `move it away and run \`promgate pki crl\`: what ${paths.index} has revoked is in the new list`,
-    });
-  }
-  return crls.value.find(({ issuerKey }) => issuerKey === certificate.subjectKey) ?? null;
-}
-
 /** Notes what was issued. */
 export async function recordIssued(paths: AuthorityPaths, clock: Clock, issued: IssuedCertificate): Promise<void> {
   await withLock(paths.lock, clock, async () => {
     const index = await readIndex(paths);
     const others = index.issued.filter(({ serial }) => serial !== issued.serial);
-    await writeIndex(paths, { ...index, issued: [...others, issued] });
+    await writeIndex(paths, clock, { ...index, issued: [...others, issued] });
   });
 }
 
-export interface CrlUpdate {
-  /** PEM, without a passphrase. */
-  readonly key: string;
-  /** How long the new list is valid. */
-  readonly lifetimeMs: number;
-  readonly revoke?: readonly RevokedCertificate[];
-  /** Asked under the lock, with the list that is there: false leaves everything as it is. */
-  readonly unless?: (current: Crl | null) => boolean;
+/** For who holds the lock. What ended long ago is left out. */
+export async function writeIndex(paths: AuthorityPaths, clock: Clock, index: CertificateIndex): Promise<void> {
+  await writeWhole(paths.index, printIndex(pruned(index, clock.now())), 0o600);
 }
 
-/**
- * Revokes what is to be revoked and writes a new list with the next number. The index is written first: what crashes
- * in between is revoked by the next list.
- * @returns the list that is in the file now.
- */
-export async function updateCrl(authority: Authority, clock: Clock, update: CrlUpdate): Promise<Crl | null> {
-  const { paths, certificate } = authority;
-  return withLock(paths.lock, clock, async () => {
-    const current = await readCrl(authority);
-    if (update.unless?.(current) === true) return current;
-    const index = await readIndex(paths);
-    const listed = current === null ? [] : await readRevoked(current.pem);
-    const revoked = new Map<string, RevokedCertificate>();
-    for (const entry of [...index.revoked, ...listed, ...(update.revoke ?? [])]) {
-      const serial = normalizeSerial(entry.serial);
-      if (serial === null) throw refused(`${JSON.stringify(entry.serial)} is not a hex serial number`);
-      if (!revoked.has(serial)) revoked.set(serial, { reason: 'unspecified', ...entry, serial });
-    }
-    const before = current?.number ?? 0n;
-    const crlNumber = (before > index.crlNumber ? before : index.crlNumber) + 1n;
-    await writeIndex(paths, { ...index, revoked: [...revoked.values()], crlNumber });
-    const ca: CertificateAndKey = { cert: authority.cert, key: update.key };
-    const now = clock.now();
-    const thisUpdate = Math.max(now - BACKDATED_MS, certificate.notBefore);
-    const nextUpdate = Math.min(thisUpdate + update.lifetimeMs, certificate.notAfter);
-    if (nextUpdate <= now) throw refused(`${paths.cert} has ended: it signs no list any more`);
-    const pem = await makeCrl({ ca, revoked: [...revoked.values()], number: crlNumber, thisUpdate, nextUpdate });
-    await write(paths.crl, pem, 0o644);
-    return readCrl(authority);
-  });
-}
-
-async function writeIndex(paths: AuthorityPaths, index: CertificateIndex): Promise<void> {
-  await write(paths.index, printIndex(index), 0o600);
-}
-
-async function write(path: string, text: string, mode: number): Promise<void> {
+/** Makes or replaces a file; `mode` is that of a new one. */
+export async function writeWhole(path: string, text: string, mode: number): Promise<void> {
   if ((await stat(path).catch(() => null)) === null) await createFile(path, text, mode);
   else await replaceFile(path, text);
 }

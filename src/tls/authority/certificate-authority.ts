@@ -15,7 +15,7 @@ import type { Extension, X509Certificate } from '@peculiar/x509';
 const ORGANIZATION = 'promgate';
 /** As OpenSSL decides it (`cn2dnsid`): at least two labels. */
 const LOOKS_LIKE_DNS = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)+$/;
-const BACKDATED_MS = 5 * 60_000;
+export const BACKDATED_MS = 5 * 60_000;
 const DAY_MS = 86_400_000;
 
 /** An authority that is ready to sign. */
@@ -37,6 +37,9 @@ export interface CaRequest {
   readonly permitted?: PermittedNames;
 }
 
+/** What `createCa` puts before the name. */
+export const NAME_PREFIX = 'promgate CA ';
+
 /**
  * A self-signed CA certificate that may sign end certificates and CRLs and no further CA (RFC 5280 §4.2.1.9,
  * pathLenConstraint 0).
@@ -44,16 +47,32 @@ export interface CaRequest {
  */
 export async function createCa(request: CaRequest): Promise<CertificateAndKey> {
   const { name, years = 10, now, key = generateKey(), permitted } = request;
-  const library = await loadX509();
-  const keys = await importSigningKeys(key);
   const end = new Date(now);
   end.setUTCFullYear(end.getUTCFullYear() + years);
-  const subject = commonName(`promgate CA ${name}`) ?? 'promgate CA';
+  const constraints = permitted === undefined ? null : encodeNameConstraints(permitted);
+  const subject = commonName(`${NAME_PREFIX}${name}`) ?? 'promgate CA';
+  return selfSigned({ subject, notBefore: backdated(now), notAfter: end, key, constraints });
+}
+
+export interface SelfSigned {
+  readonly subject: string;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  readonly key: string;
+  /** DER of the value of the name constraints; null: the CA may certify everything. */
+  readonly constraints: Buffer | null;
+}
+
+/** @throws {TypeError} when the key cannot sign. */
+export async function selfSigned(request: SelfSigned): Promise<CertificateAndKey> {
+  const { subject, notBefore, notAfter, key, constraints } = request;
+  const library = await loadX509();
+  const keys = await importSigningKeys(key);
   const certificate = await library.X509CertificateGenerator.createSelfSigned({
     name: [{ O: [ORGANIZATION] }, { CN: [subject] }],
     serialNumber: randomSerial(),
-    notBefore: backdated(now),
-    notAfter: end,
+    notBefore,
+    notAfter,
     keys: keys.pair,
     signingAlgorithm: keys.signing,
     extensions: [
@@ -61,9 +80,7 @@ export async function createCa(request: CaRequest): Promise<CertificateAndKey> {
       new library.KeyUsagesExtension(library.KeyUsageFlags.keyCertSign | library.KeyUsageFlags.cRLSign, true),
       await library.SubjectKeyIdentifierExtension.create(keys.pair.publicKey),
       await library.AuthorityKeyIdentifierExtension.create(keys.pair.publicKey),
-      ...(permitted === undefined
-        ? []
-        : [new library.Extension(NAME_CONSTRAINTS, true, encodeNameConstraints(permitted))]),
+      ...(constraints === null ? [] : [new library.Extension(NAME_CONSTRAINTS, true, constraints)]),
     ],
   });
   return { cert: pemText(certificate.toString('pem')), key };
@@ -135,6 +152,6 @@ export function pemText(pem: string): string {
 }
 
 /** Clocks of hosts differ: what is issued now must be valid where it is a little earlier. */
-function backdated(now: number): Date {
+export function backdated(now: number): Date {
   return new Date(now - BACKDATED_MS);
 }

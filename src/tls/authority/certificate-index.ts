@@ -20,10 +20,14 @@ export interface IssuedCertificate {
   readonly notAfter: number;
   /** `sha256/BASE64` over the SubjectPublicKeyInfo. */
   readonly spki: string;
+  /** Which CA has signed it: SHA-256 hex of the DER of its name. Absent in an index from before its first rotation. */
+  readonly issuer?: string;
 }
 
 export interface RevokedCertificate extends RevokedSerial {
   readonly reason: RevocationReason;
+  /** As in `issued`; absent for a serial number that nobody knew: it stands in the list of every CA. */
+  readonly issuer?: string;
 }
 
 export interface CertificateIndex {
@@ -36,6 +40,15 @@ export interface CertificateIndex {
 export const EMPTY_INDEX: CertificateIndex = { issued: [], revoked: [], crlNumber: 0n };
 
 const VERSION = 1;
+const YEAR_MS = 366 * 86_400_000;
+const ISSUER = /^[0-9a-f]{64}$/;
+
+/** Without what ended more than a year ago; what is revoked stays, because its list names it still. */
+export function pruned(index: CertificateIndex, now: number): CertificateIndex {
+  const revoked = new Set(index.revoked.map(({ serial }) => serial));
+  const issued = index.issued.filter(({ serial, notAfter }) => notAfter + YEAR_MS > now || revoked.has(serial));
+  return issued.length === index.issued.length ? index : { ...index, issued };
+}
 
 export function printIndex({ issued, revoked, crlNumber }: CertificateIndex): string {
   const date = (ms: number): string => new Date(ms).toISOString();
@@ -43,10 +56,15 @@ export function printIndex({ issued, revoked, crlNumber }: CertificateIndex): st
     {
       version: VERSION,
       crl_number: crlNumber.toString(),
-      issued: issued.map(({ name, kind, serial, notBefore, notAfter, spki }) => {
-        return { name, kind, serial, not_before: date(notBefore), not_after: date(notAfter), spki };
+      issued: issued.map(({ name, kind, serial, notBefore, notAfter, spki, issuer }) => {
+        return { name, kind, serial, not_before: date(notBefore), not_after: date(notAfter), spki, issuer };
       }),
-      revoked: revoked.map(({ serial, date: at, reason }) => ({ serial, revoked_at: date(at), reason })),
+      revoked: revoked.map(({ serial, date: at, reason, issuer }) => ({
+        serial,
+        revoked_at: date(at),
+        reason,
+        issuer,
+      })),
     },
     null,
     2,
@@ -76,19 +94,24 @@ export function parseIndex(text: string): Parsed<CertificateIndex> {
 }
 
 function readIssued(value: unknown): IssuedCertificate | null {
-  const { name, kind, serial, not_before: from, not_after: to, spki } = asMap(value) ?? {};
+  const { name, kind, serial, not_before: from, not_after: to, spki, issuer } = asMap(value) ?? {};
   const [notBefore, notAfter] = [readDate(from), readDate(to)];
   if (typeof name !== 'string' || (kind !== 'server' && kind !== 'client')) return null;
   if (typeof serial !== 'string' || normalizeSerial(serial) !== serial || typeof spki !== 'string') return null;
-  return notBefore === null || notAfter === null ? null : { name, kind, serial, notBefore, notAfter, spki };
+  if (notBefore === null || notAfter === null || !isIssuer(issuer)) return null;
+  return { name, kind, serial, notBefore, notAfter, spki, ...(issuer === undefined ? {} : { issuer }) };
 }
 
 function readRevocation(value: unknown): RevokedCertificate | null {
-  const { serial, revoked_at: at, reason } = asMap(value) ?? {};
+  const { serial, revoked_at: at, reason, issuer } = asMap(value) ?? {};
   const date = readDate(at);
   if (typeof serial !== 'string' || normalizeSerial(serial) !== serial || date === null) return null;
-  if (typeof reason !== 'string' || !Object.hasOwn(REVOCATION_REASONS, reason)) return null;
-  return { serial, date, reason: reason as RevocationReason };
+  if (typeof reason !== 'string' || !Object.hasOwn(REVOCATION_REASONS, reason) || !isIssuer(issuer)) return null;
+  return { serial, date, reason: reason as RevocationReason, ...(issuer === undefined ? {} : { issuer }) };
+}
+
+function isIssuer(value: unknown): value is string | undefined {
+  return value === undefined || (typeof value === 'string' && ISSUER.test(value));
 }
 
 function readDate(value: unknown): number | null {

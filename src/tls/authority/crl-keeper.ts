@@ -6,18 +6,12 @@ import { basename, dirname } from 'node:path';
 import type { Config } from '../../config/config.ts';
 import type { Crl } from '../../formats/crl.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { authorityPaths, readAuthority, readCrl, updateCrl } from './authority-directory.ts';
-import { oneAtATime } from './one-at-a-time.ts';
+import { authorityPaths, ownCas, readAuthority } from './authority-directory.ts';
+import { readCrls, updateCrl } from './crl-file.ts';
+import { createHourlyCare } from './hourly-care.ts';
+import type { KeeperLog } from './hourly-care.ts';
 
-const LOOK_MS = 60 * 60_000;
-/** After a configuration has come to run. */
-const SOON_MS = 1000;
-
-export interface KeeperLog {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
+export type { KeeperLog } from './hourly-care.ts';
 
 /** Why a list is not renewed by the gate. */
 export type CrlState = 'kept' | 'key_encrypted' | 'key_missing' | 'foreign' | 'failed';
@@ -58,7 +52,6 @@ export function createCrlKeeper(ports: {
   readonly metrics: CrlKeeperMetrics;
 }): CrlKeeper {
   const { clock, log, metrics } = ports;
-  let files: readonly string[] = [];
   const states = new Map<string, CrlState>();
 
   function tell(file: string, state: CrlState, detail: object = {}): void {
@@ -75,27 +68,27 @@ export function createCrlKeeper(ports: {
     }
   }
 
+  /** During a rotation the file has the lists of both CAs: what is due for one is done for both. */
   async function lookAt(file: string): Promise<void> {
     const authority = await readAuthority(dirname(file));
-    if (authority === null) {
+    const crls = authority === null ? [] : await readCrls(authority);
+    if (authority === null || crls.length === 0) {
       tell(file, 'foreign');
       return;
     }
-    const crl = await readCrl(authority);
-    if (crl === null) {
-      tell(file, 'foreign');
+    const { key } = authority;
+    if (key.kind !== 'ready') {
+      tell(file, key.kind === 'encrypted' ? 'key_encrypted' : 'key_missing');
       return;
     }
-    if (authority.key.kind !== 'ready') {
-      tell(file, authority.key.kind === 'encrypted' ? 'key_encrypted' : 'key_missing');
-      return;
-    }
-    const due = refreshAt(crl);
-    if (due !== null && crl.nextUpdate !== null && due <= clock.now()) {
+    const own = new Set(ownCas(authority, key.pems).map(({ certificate }) => certificate.subjectKey));
+    const isDue = (crl: Crl): boolean => own.has(crl.issuerKey) && (refreshAt(crl) ?? Infinity) <= clock.now();
+    const due = crls.find(isDue);
+    if (due !== undefined) {
       const updated = await updateCrl(authority, clock, {
-        key: authority.key.pem,
-        lifetimeMs: crl.nextUpdate - crl.thisUpdate,
-        unless: (current) => current !== null && (refreshAt(current) ?? Infinity) > clock.now(),
+        keys: key.pems,
+        lifetimeMs: (due.nextUpdate ?? due.thisUpdate) - due.thisUpdate,
+        unless: (current) => !current.some(isDue),
       });
       metrics.crlRefreshed(true);
       log.info({ file, number: String(updated?.number ?? '') }, 'renewed the revocation list');
@@ -103,30 +96,23 @@ export function createCrlKeeper(ports: {
     tell(file, 'kept');
   }
 
-  async function lookAtAll(): Promise<void> {
-    for (const file of files) {
-      try {
-        await lookAt(file);
-      } catch (error) {
-        metrics.crlRefreshed(false);
-        tell(file, 'failed', { reason: error instanceof Error ? error.message : 'unknown reason' });
-      }
-    }
-  }
-
-  const look = oneAtATime(lookAtAll);
-  const ticking = clock.every(LOOK_MS, () => void look());
+  const care = createHourlyCare<string>({
+    clock,
+    lookAt,
+    failed: (file, reason) => {
+      metrics.crlRefreshed(false);
+      tell(file, 'failed', { reason });
+    },
+  });
   return {
     follow(configured) {
-      files = ownCrls(configured);
+      const files = ownCrls(configured);
       for (const file of states.keys()) if (!files.includes(file)) states.delete(file);
-      // Not within the taking over of a configuration: the list that is written here causes the next one.
-      if (files.length > 0) clock.after(SOON_MS, () => void look());
+      care.follow(files);
     },
-    look,
-    close() {
-      files = [];
-      ticking.cancel();
+    look: () => care.look(),
+    close: () => {
+      care.close();
     },
   };
 }

@@ -72,10 +72,11 @@ export async function certifyClient(request: CertifyRequest): Promise<string> {
   return certify(request, { name: request.name, sans: request.sans.map(checkName), purpose: 'clientAuth', publicKey });
 }
 
-export interface RenewalRequest extends IssueRequest {
+export interface RenewalRequest extends Omit<IssueRequest, 'key'> {
   readonly old: CertificateInfo;
   readonly kind: 'server' | 'client';
-  readonly key: string;
+  /** DER of the SubjectPublicKeyInfo: that of the old certificate, or of a new key. */
+  readonly publicKey: Buffer;
 }
 
 /**
@@ -91,9 +92,9 @@ export async function issueAgain(request: RenewalRequest): Promise<string> {
     ...old.sans.email.map((value) => ({ type: 'email' as const, value })),
     ...old.sans.uri.map((value) => ({ type: 'uri' as const, value })),
   ];
-  const name = old.commonName ?? '';
-  const { cert } = await issue(request, name, sans.map(checkName), kind === 'server' ? 'serverAuth' : 'clientAuth');
-  return cert;
+  const purpose = kind === 'server' ? 'serverAuth' : 'clientAuth';
+  const publicKey = await importPublicKey(request.publicKey);
+  return certify(request, { name: old.commonName ?? '', sans: sans.map(checkName), purpose, publicKey });
 }
 
 async function issue(

@@ -48,6 +48,29 @@ export function encryptKey(pem: string, passphrase: string): string {
   return createPrivateKey(pem).export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase }).toString();
 }
 
+const KEY_BLOCK = /-----BEGIN ([A-Z0-9 ]{0,32}PRIVATE KEY)-----[^]*?-----END \1-----/g;
+
+/** The private keys of a PEM text, one by one, as they stand there. */
+export function splitKeys(pem: string): readonly string[] {
+  return (pem.match(KEY_BLOCK) ?? []).map((block) => `${block}\n`);
+}
+
+/** DER of the SubjectPublicKeyInfo. @throws when the text is no private key. */
+export function publicKeyOf(pem: string): Buffer {
+  return createPublicKey(createPrivateKey(pem)).export({ type: 'spki', format: 'der' });
+}
+
+/** The type that is closest to that of a public key; p256 for those that we do not make. */
+export function keyTypeLike(spki: Buffer): KeyType {
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details } = createPublicKey({
+    key: spki,
+    type: 'spki',
+    format: 'der',
+  });
+  if (type === 'rsa') return (details?.modulusLength ?? 0) > 2048 ? 'rsa4096' : 'rsa2048';
+  return details?.namedCurve === 'secp384r1' ? 'p384' : 'p256';
+}
+
 /** Whether a PEM private key needs a passphrase. */
 export function isEncryptedKey(pem: string): boolean {
   return /^-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(pem);

@@ -3,23 +3,19 @@
  * key, one file. For networks without ACME. It never touches a certificate of another CA.
  */
 import { dirname } from 'node:path';
-import { X509Certificate } from 'node:crypto';
 import type { KeyPair } from '../../config/config.ts';
 import { spkiPin } from '../../formats/spki-pin.ts';
 import { parseCertificates } from '../../formats/x509.ts';
-import type { CertificateInfo } from '../../formats/x509.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { replaceFile } from '../../lib/private-file.ts';
-import { readAuthority, readIfThere, recordIssued } from './authority-directory.ts';
-import type { Authority } from './authority-directory.ts';
-import type { KeeperLog } from './crl-keeper.ts';
+import { ownCas, readAuthority, readIfThere, recordIssued } from './authority-directory.ts';
+import { createHourlyCare } from './hourly-care.ts';
+import type { KeeperLog } from './hourly-care.ts';
 import { issueAgain } from './issue.ts';
-import { oneAtATime } from './one-at-a-time.ts';
+import { chainBehind, isSignedBy } from './issuer.ts';
+import { publicKeyOf } from './keys.ts';
 
-const LOOK_MS = 60 * 60_000;
 const DAY_MS = 86_400_000;
-/** After a configuration has come to run. */
-const SOON_MS = 1000;
 
 export interface RenewerMetrics {
   certificateRenewed(name: string, ok: boolean): void;
@@ -63,17 +59,19 @@ export function createRenewer(ports: {
   readonly metrics: RenewerMetrics;
 }): Renewer {
   const { clock, log, metrics } = ports;
-  let certificates: readonly KeyPair[] = [];
   const said = new Map<string, string>();
 
   async function lookAt(pair: KeyPair): Promise<void> {
     const authority = await readAuthority(dirname(pair.name));
     if (authority?.key.kind !== 'ready') return;
+    const { pems } = authority.key;
     // What runs may be older than what is in the file: somebody else has renewed it, and the watch is about to see it.
     const text = await readIfThere(pair.name);
     const chain = parseCertificates(text ?? '');
     const [leaf, ...others] = chain.ok ? chain.value : [];
-    if (leaf?.serial !== pair.serial || !isIssuedBy(leaf, authority)) return;
+    // During a rotation it may still be of the former CA; the new one has the say.
+    if (leaf?.serial !== pair.serial) return;
+    if (!ownCas(authority, pems).some(({ certificate }) => isSignedBy(leaf, certificate))) return;
     const decision = decideRenewal(leaf, authority.certificate.notAfter, clock.now());
     if (decision.kind === 'wait') return;
     if (decision.kind === 'ends-with-ca') {
@@ -82,8 +80,9 @@ export function createRenewer(ports: {
     }
     const ca = { cert: authority.cert, key: authority.key.pem };
     const { days } = decision;
-    const cert = await issueAgain({ ca, old: leaf, kind: 'server', key: pair.key, days, now: clock.now() });
-    await replaceFile(pair.name, cert + others.map(({ pem }) => pem).join(''));
+    const publicKey = publicKeyOf(pair.key);
+    const cert = await issueAgain({ ca, old: leaf, kind: 'server', publicKey, days, now: clock.now() });
+    await replaceFile(pair.name, cert + chainBehind(authority, others));
     metrics.certificateRenewed(pair.name, true);
     said.delete(pair.name);
     const renewed = parseCertificates(cert);
@@ -100,6 +99,7 @@ export function createRenewer(ports: {
       notBefore: info.notBefore,
       notAfter: info.notAfter,
       spki: spkiPin(info.publicKeySpki),
+      issuer: info.issuerKey,
     });
   }
 
@@ -109,34 +109,21 @@ export function createRenewer(ports: {
     log.error({ file, reason }, 'the server certificate was not renewed, it is tried again every hour');
   }
 
-  async function lookAtAll(): Promise<void> {
-    for (const pair of certificates) {
-      try {
-        await lookAt(pair);
-      } catch (error) {
-        metrics.certificateRenewed(pair.name, false);
-        tell(pair.name, error instanceof Error ? error.message : 'unknown reason');
-      }
-    }
-  }
-
-  const look = oneAtATime(lookAtAll);
-  const ticking = clock.every(LOOK_MS, () => void look());
+  const care = createHourlyCare<KeyPair>({
+    clock,
+    lookAt,
+    failed: ({ name }, reason) => {
+      metrics.certificateRenewed(name, false);
+      tell(name, reason);
+    },
+  });
   return {
     follow(configured) {
-      certificates = configured.filter(({ name }) => name !== 'inline');
-      if (certificates.length > 0) clock.after(SOON_MS, () => void look());
+      care.follow(configured.filter(({ name }) => name !== 'inline'));
     },
-    look,
-    close() {
-      certificates = [];
-      ticking.cancel();
+    look: () => care.look(),
+    close: () => {
+      care.close();
     },
   };
-}
-
-/** Verified by signature: a name can be anybody's. */
-function isIssuedBy({ der }: CertificateInfo, { certificate }: Authority): boolean {
-  const [leaf, issuer] = [new X509Certificate(der), new X509Certificate(certificate.der)];
-  return leaf.checkIssued(issuer) && leaf.verify(issuer.publicKey);
 }

@@ -76,6 +76,8 @@ describe('the verdict on a connection', () => {
     expect(connectionVerdict(facts(null), { tls, exempt: [] }, NOW)).toBe('certificate_missing');
     expect(connectionVerdict(facts(bad), { tls, exempt: [] }, NOW)).toBe('certificate_unknown_ca');
     expect(connectionVerdict(facts(good), { tls, exempt: [] }, NOW)).toBeNull();
+    expect(connectionVerdict(facts(null), { tls, exempt: [] }, NOW, true)).toBeNull();
+    expect(connectionVerdict(facts(bad), { tls, exempt: [] }, NOW, true)).toBe('certificate_unknown_ca');
   });
 
   test('lets it live where paths are public', () => {

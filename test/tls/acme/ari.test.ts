@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { drawWindow, pauseMs } from '../../../src/tls/acme/ari.ts';
-import { DAY, HOUR, MINUTE, START } from './renewal-fixture.ts';
+import { DAY, HOUR, MINUTE, START } from '../../support/acme-renewals.ts';
 
 const info = { start: START + 10 * DAY, end: START + 12 * DAY, explanationUrl: null, retryAfterMs: 2 * HOUR };
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { backOffMs } from '../../../src/tls/acme/backoff.ts';
-import { DAY, HOUR, MINUTE } from './renewal-fixture.ts';
+import { DAY, HOUR, MINUTE } from '../../support/acme-renewals.ts';
 
 const base = { at: 0, remainingMs: null, isFree: false };
 
@@ -23,6 +23,13 @@ describe('the back-off', () => {
 
   it('goes by the ladder again once the certificate has ended', () => {
     expect(backOffMs({ ...base, failures: 20, remainingMs: -1 })).toBe(DAY);
+  });
+
+  it('begins with seconds where the CA was not reached at all: the network may come up later than the gate', () => {
+    const seconds = Array.from({ length: 11 }, (_, index) => {
+      return backOffMs({ ...base, isFree: true, failures: index + 1 }) / 1000;
+    });
+    expect(seconds).toEqual([10, 30, 60, 120, 300, 600, 1200, 1800, 2700, 2700, 2700]);
   });
 
   it('never misses the hour of a CA that was not reached', () => {

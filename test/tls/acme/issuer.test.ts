@@ -5,7 +5,7 @@ import { describeCertificate } from '../../../src/formats/x509.ts';
 import { certificateId } from '../../../src/tls/acme/certificate-id.ts';
 import { AcmeFailure } from '../../../src/tls/acme/contract.ts';
 import { startPebble, type Pebble } from '../../support/pebble.ts';
-import { createTestIssuer, type TestIssuer } from './order-fixture.ts';
+import { createTestIssuer, type TestIssuer } from '../../support/acme-orders.ts';
 
 let pebble: Pebble;
 beforeAll(async () => {
@@ -133,6 +133,21 @@ describe('an account', () => {
       ['3.example.com', '4.example.com'].map((name) => issuer.order(pebble.directory, { names: [name] })),
     );
     expect(both.flatMap(({ progress }) => progress).filter((line) => line.includes('new account'))).toHaveLength(1);
+  });
+
+  it('gets the address that is configured now, from the next process on', async () => {
+    const challenge = { kind: 'http-01', listen: `127.0.0.1:${pebble.httpPort}` } as const;
+    const first = createTestIssuer(challenge, { email: 'old@example.com' });
+    await first.order(pebble.directory, { names: ['6.example.com'] });
+    const tell = async (email: string): Promise<string> => {
+      const issuer = createTestIssuer(challenge, { accounts: first.accounts, email });
+      return (await issuer.order(pebble.directory, { names: ['6.example.com'] })).progress.join();
+    };
+    expect(await tell('old@example.com')).not.toContain('contact');
+    expect(await tell('new@example.com')).toContain('the contact of the account at pebble was brought up to date');
+    expect(await tell('new@example.com')).not.toContain('contact');
+    // What the CA does not take costs no certificate.
+    expect(await tell('ü@example.com')).toContain('pebble did not take the contact');
   });
 
   it('that the CA has lost is made anew with the same key, in this process and in the next', async () => {

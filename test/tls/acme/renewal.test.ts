@@ -2,7 +2,14 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { KeyPair } from '../../../src/config/config.ts';
 import { PromgateError } from '../../../src/lib/errors.ts';
 import { AcmeFailure } from '../../../src/tls/acme/contract.ts';
-import type { AcmeManager, AcmeSettings, Issuer, OrderRequest, RenewalInfo } from '../../../src/tls/acme/contract.ts';
+import type {
+  AcmeManager,
+  AcmeSettings,
+  Issuer,
+  OrderRequest,
+  Origin,
+  RenewalInfo,
+} from '../../../src/tls/acme/contract.ts';
 import { certificateId } from '../../../src/tls/acme/certificate-id.ts';
 import { createAcmeManager } from '../../../src/tls/acme/renewal.ts';
 import { EMPTY_STATE } from '../../../src/tls/acme/state.ts';
@@ -20,8 +27,8 @@ import {
   settled,
   START,
   WANTED,
-} from './renewal-fixture.ts';
-import type { Issued, MemoryStore, SteppingClock } from './renewal-fixture.ts';
+} from '../../support/acme-renewals.ts';
+import type { Issued, MemoryStore, SteppingClock } from '../../support/acme-renewals.ts';
 
 const KEY = WANTED.names.join(' ');
 let mint: Awaited<ReturnType<typeof createMint>>;
@@ -101,7 +108,7 @@ async function pass(ms: number): Promise<void> {
 }
 
 const fail = (failure: AcmeFailure) => () => Promise.reject(failure);
-const attempts = () => metrics.filter(([what]) => what === 'attempt').map(([, , outcome]) => outcome);
+const attempts = () => metrics.filter(([what]) => what === 'attempt').map(([, , , outcome]) => outcome);
 
 describe('before the first certificate', () => {
   it('a self-signed one is served, with a log line and a metric', async () => {
@@ -139,9 +146,9 @@ describe('before the first certificate', () => {
 });
 
 describe('a certificate that is kept', () => {
-  const keep = async (lifetime: number): Promise<KeyPair> => {
+  const keep = async (lifetime: number, origin: Origin | null = null): Promise<KeyPair> => {
     const pair = pairOf(await issue(lifetime));
-    store.states.set(KEY, { ...EMPTY_STATE, pair, issuedBy: directory('first').url });
+    store.states.set(KEY, { ...EMPTY_STATE, pair, issuedBy: directory('first').url, origin });
     return pair;
   };
 
@@ -224,6 +231,45 @@ describe('a certificate that is kept', () => {
     await pass(10 * DAY - MINUTE);
     expect(orders).toHaveLength(0);
     await pass(2 * MINUTE);
+    expect(orders).toHaveLength(1);
+    const because = "the CA's renewal window (ARI) has come";
+    expect(log.lines).toContainEqual(
+      expect.objectContaining({ message: 'certificate renewed', fields: expect.objectContaining({ because }) }),
+    );
+    expect(store.states.get(KEY)?.origin).toMatchObject({ because, isRenewal: true, profile: null });
+  });
+
+  it.each([
+    ['another type of key is wanted', { keyType: 'p384' }],
+    ['another profile is wanted', { profile: 'shortlived' }],
+    ['other names are wanted', { names: ['gate.example.com', 'www.example.com'] }],
+  ] as const)('is ordered anew at once because %s, and served until the new one has come', async (because, change) => {
+    const pair = await keep(90 * DAY, { at: START, profile: null, because: 'it is the first', isRenewal: false });
+    const wanted = { ...WANTED, ...change };
+    store.states.set(wanted.names.join(' '), store.states.get(KEY)!);
+    answerOrder = fail(new AcmeFailure('refused', 'no'));
+    const manager = make({ certificates: [wanted] });
+    await manager.open();
+    expect(manager.status()).toMatchObject([{ unlike: because, plan: { kind: 'order', why: because } }]);
+    manager.start();
+    await pass(DAY);
+    // The limits of the CA hold as always.
+    expect(orders.length).toBeGreaterThan(1);
+    expect(orders.length).toBeLessThan(15);
+    expect(manager.pairs()).toEqual([pair]);
+  });
+
+  it('is ordered once for another profile, and not at all where nobody wrote down the old one', async () => {
+    await keep(90 * DAY, { at: START, profile: null, because: 'it is the first', isRenewal: false });
+    const wanted = { ...WANTED, profile: 'shortlived' };
+    make({ certificates: [wanted] }).start();
+    await pass(3 * HOUR);
+    expect(orders).toHaveLength(1);
+    expect(store.states.get(KEY)?.origin).toMatchObject({ profile: 'shortlived', isRenewal: true });
+    await managers[0]?.close();
+    await keep(90 * DAY);
+    make({ certificates: [{ ...WANTED, profile: 'tlsserver' }] }).start();
+    await pass(3 * HOUR);
     expect(orders).toHaveLength(1);
   });
 

@@ -3,7 +3,7 @@ import type { KeyPair } from '../../../src/config/config.ts';
 import type { CertificateState, RecordedFailure } from '../../../src/tls/acme/contract.ts';
 import { plan, renewalMoment } from '../../../src/tls/acme/schedule.ts';
 import { EMPTY_STATE } from '../../../src/tls/acme/state.ts';
-import { createMint, DAY, HOUR, MINUTE, pairOf, START } from './renewal-fixture.ts';
+import { createMint, DAY, HOUR, MINUTE, pairOf, START } from '../../support/acme-renewals.ts';
 
 const A = 'https://a.example/directory';
 const B = 'https://b.example/directory';

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { WantedCertificate } from '../../../src/tls/acme/contract.ts';
 import { fits } from '../../../src/tls/acme/pair.ts';
 import { makeSelfSigned } from '../../../src/tls/acme/self-signed.ts';
-import { START } from './renewal-fixture.ts';
+import { START } from '../../support/acme-renewals.ts';
 
 const wanted: WantedCertificate = {
   names: ['gate.example.com', '*.Example.org', '192.0.2.7', '2001:DB8::1'],

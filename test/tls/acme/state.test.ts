@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { CertificateState, RecordedFailure } from '../../../src/tls/acme/contract.ts';
 import { decodeLedger, EMPTY_STATE, encodeLedger, settle, withFailure } from '../../../src/tls/acme/state.ts';
-import { DAY, HOUR, START } from './renewal-fixture.ts';
+import { DAY, HOUR, START } from '../../support/acme-renewals.ts';
 
 const names = ['a.example.com', 'b.example.com'];
 const failure: RecordedFailure = {

@@ -1,50 +1,40 @@
-import { chmodSync, chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, chownSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../../src/lib/clock.ts';
 import type { CertificateState, StateStore, WantedCertificate } from '../../../src/tls/acme/contract.ts';
 import { certificateFileName } from '../../../src/tls/acme/file-name.ts';
 import { makeKey } from '../../../src/tls/acme/key-and-request.ts';
 import { EMPTY_STATE } from '../../../src/tls/acme/state.ts';
-import { createStateStore } from '../../../src/tls/acme/store.ts';
-import { recordingLog } from '../../observe/recording-log.ts';
+import { createStateDirectory, type StateDirectory } from '../../support/acme-state.ts';
 import type { LogLine } from '../../observe/recording-log.ts';
-import { createMint, DAY, pairOf, WANTED } from './renewal-fixture.ts';
+import { createMint, DAY, pairOf, WANTED } from '../../support/acme-renewals.ts';
 
 /** Only root can become another user, and only another user can be refused by a directory. */
 const asRoot = process.getuid?.() === 0;
 const uid = process.getuid?.() ?? null;
 const DIRECTORY_URL = 'https://ca.example/directory';
+let place: StateDirectory;
 let parent: string;
 let directory: string;
-let log: ReturnType<typeof recordingLog>;
+let log: StateDirectory['log'];
 let store: StateStore;
 let mint: Awaited<ReturnType<typeof createMint>>;
 
-const open = (ownerUid: number | null = uid): StateStore =>
-  createStateStore({
-    directory,
-    ownerUid,
-    identity: { pid: 1, place: 'here', startOf: () => Promise.resolve('boot') },
-    clock: systemClock,
-    log,
-  });
+const open = (ownerUid: number | null = uid): StateStore => place.store(ownerUid, directory);
 
 beforeAll(async () => {
   mint = await createMint();
 });
 
 beforeEach(async () => {
-  parent = mkdtempSync(join(tmpdir(), 'acme-store-'));
-  directory = join(parent, 'acme');
-  log = recordingLog();
+  place = createStateDirectory();
+  ({ parent, path: directory, log } = place);
   store = open();
   await store.open();
 });
 
 afterEach(() => {
-  rmSync(parent, { recursive: true });
+  place.remove();
 });
 
 const warnings = (): LogLine[] => log.lines.filter(({ level }) => level === 'warn');
@@ -107,6 +97,27 @@ describe('the state directory', () => {
     await store.write(changed, await stateWith(changed.names));
     expect((await store.read(changed)).pair?.names).toContain('www.example.com');
     expect((await store.read(WANTED)).pair).toEqual(old.pair);
+  });
+
+  it('serves the certificate that has most of the names when the first one was changed', async () => {
+    const [one, both] = [await stateWith(['a.example.com']), await stateWith(['a.example.com', 'b.example.com'], 30)];
+    for (const state of [one, both]) await store.write({ ...WANTED, names: state.pair?.names ?? [] }, state);
+    const wanted = (...names: string[]): WantedCertificate => ({ ...WANTED, names });
+    expect((await store.read(wanted('c.example.com', 'b.example.com', 'a.example.com'))).pair?.serial).toBe(
+      both.pair?.serial,
+    );
+    expect((await store.read(wanted('c.example.com'))).pair).toBeNull();
+  });
+
+  it('keeps where a certificate came from, and takes one of which nobody wrote it down', async () => {
+    const origin = { at: 5, profile: 'shortlived', because: 'it was asked for', isRenewal: true };
+    const state = { ...(await stateWith()), origin };
+    await store.write(WANTED, state);
+    expect(await open().read(WANTED)).toEqual(state);
+    const before = JSON.parse(readFileSync(file('pair'), 'utf8')) as object;
+    writeFileSync(file('pair'), JSON.stringify({ ...before, origin: undefined }));
+    expect(await open().read(WANTED)).toEqual({ ...state, origin: null });
+    expect(warnings()).toEqual([]);
   });
 
   it('keeps the first account key of a directory', async () => {

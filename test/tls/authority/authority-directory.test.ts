@@ -1,7 +1,8 @@
 import { existsSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/lib/clock.ts';
-import { readAuthority, readIndex, recordIssued, updateCrl } from '../../../src/tls/authority/authority-directory.ts';
+import { readAuthority, readIndex, recordIssued } from '../../../src/tls/authority/authority-directory.ts';
+import { updateCrl } from '../../../src/tls/authority/crl-file.ts';
 import { parseIndex, printIndex } from '../../../src/tls/authority/certificate-index.ts';
 import { encryptKey } from '../../../src/tls/authority/keys.ts';
 import { createCa } from '../../../src/tls/authority/certificate-authority.ts';
@@ -31,7 +32,7 @@ afterEach(() => {
 
 const update = async (...serials: readonly string[]) =>
   updateCrl(await fixture.open(), systemClock, {
-    key: fixture.ca.key,
+    keys: [fixture.ca.key],
     lifetimeMs: MONTH,
     revoke: serials.map(revocation),
   });
@@ -69,7 +70,7 @@ describe('the revocation list', () => {
     const old = await createCa({ name: 'old', now: Date.now() - 2 * 365 * DAY_MS, years: 1 });
     fixture.write('ca.crt', old.cert);
     fixture.write('ca.key', old.key);
-    const ended = updateCrl(await fixture.open(), systemClock, { key: old.key, lifetimeMs: MONTH });
+    const ended = updateCrl(await fixture.open(), systemClock, { keys: [old.key], lifetimeMs: MONTH });
     await expect(ended).rejects.toMatchObject({ code: 'AUTHORITY_REFUSED' });
     expect(existsSync(fixture.path('ca.crl'))).toBe(false);
   });
@@ -91,6 +92,18 @@ describe('the index', () => {
     expect(index.revoked.map(({ serial }) => serial)).toEqual(['FF']);
     expect(statSync(paths.index).mode & 0o777).toBe(0o600);
     expect(readdirSync(fixture.directory).sort()).toEqual(['ca-index.json', 'ca.crl', 'ca.crt', 'ca.key']);
+  });
+
+  it('forgets what ended more than a year ago, unless a list names it still', async () => {
+    const { paths } = await fixture.open();
+    for (const serial of ['A1', 'A2']) await recordIssued(paths, systemClock, issued(serial));
+    await update('A2');
+    const later = (days: number) => ({ ...systemClock, now: () => systemClock.now() + days * DAY_MS });
+    const serials = async () => (await readIndex(paths)).issued.map(({ serial }) => serial);
+    await recordIssued(paths, later(366), { ...issued('A3'), notAfter: later(400).now() });
+    expect(await serials()).toEqual(['A1', 'A2', 'A3']);
+    await updateCrl(await fixture.open(), later(368), { keys: [fixture.ca.key], lifetimeMs: MONTH });
+    expect(await serials()).toEqual(['A2', 'A3']);
   });
 
   it('breaks the lock of a process that died', async () => {

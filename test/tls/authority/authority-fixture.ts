@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Crl } from '../../../src/formats/crl.ts';
 import type { Clock } from '../../../src/lib/clock.ts';
-import { readAuthority, readCrl } from '../../../src/tls/authority/authority-directory.ts';
+import { readAuthority } from '../../../src/tls/authority/authority-directory.ts';
 import type { Authority } from '../../../src/tls/authority/authority-directory.ts';
+import { readCrl } from '../../../src/tls/authority/crl-file.ts';
 import { createCa } from '../../../src/tls/authority/certificate-authority.ts';
 import type { CertificateAndKey } from '../../../src/tls/authority/keys.ts';
 

@@ -2,8 +2,9 @@ import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCrlKeeper, ownCrls, refreshAt } from '../../../src/tls/authority/crl-keeper.ts';
 import type { CrlKeeper } from '../../../src/tls/authority/crl-keeper.ts';
-import { updateCrl } from '../../../src/tls/authority/authority-directory.ts';
+import { readCrls, updateCrl } from '../../../src/tls/authority/crl-file.ts';
 import { encryptKey } from '../../../src/tls/authority/keys.ts';
+import { prepareRotation } from '../../../src/tls/authority/rotation.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import type { FakeClock } from '../../support/fake-clock.ts';
 import { poll } from '../../support/poll.ts';
@@ -32,9 +33,9 @@ beforeEach(async () => {
     log: { info: note('info'), warn: note('warn'), error: note('error') },
     metrics: { crlKept: (file, is) => kept.set(file, is), crlRefreshed: (ok) => refreshed.push(ok) },
   });
-  const { key } = fixture.ca;
+  const keys = [fixture.ca.key];
   const revoke = [{ serial: 'AB', date: clock.now(), reason: 'unspecified' as const }];
-  await updateCrl(await fixture.open(), clock, { key, lifetimeMs: 10 * DAY_MS, revoke });
+  await updateCrl(await fixture.open(), clock, { keys, lifetimeMs: 10 * DAY_MS, revoke });
 });
 afterEach(() => {
   keeper.close();
@@ -79,6 +80,20 @@ describe('the list of the own CA', () => {
     expect((await fixture.crl()).nextUpdate).toBeGreaterThan(clock.now());
   });
 
+  it('is renewed together with that of the other CA during a rotation', async () => {
+    const keys = { keys: [fixture.ca.key], protect: (pem: string) => pem };
+    await prepareRotation(fixture.directory, clock, keys, 10 * DAY_MS);
+    clock.advance(5 * DAY_MS);
+    follow();
+    await keeper.look();
+    const crls = await readCrls(await fixture.open());
+    expect(crls.map(({ number, nextUpdate }) => [number, (nextUpdate ?? 0) > clock.now() + 9 * DAY_MS])).toEqual([
+      [3n, true],
+      [3n, true],
+    ]);
+    expect(crls.map(({ revoked }) => [...revoked])).toEqual([['AB'], []]);
+  });
+
   it('is left alone and warned of once when the key has a passphrase', async () => {
     fixture.write('ca.key', encryptKey(fixture.ca.key, 'a long passphrase'));
     clock.advance(6 * DAY_MS);
@@ -86,7 +101,12 @@ describe('the list of the own CA', () => {
     await keeper.look();
     await keeper.look();
     expect(await fixture.crl()).toMatchObject({ number: 1n });
-    expect(said).toMatchObject([{ level: 'warn', message: expect.stringContaining('has a passphrase') as string }]);
+    expect(said).toEqual([
+      {
+        level: 'warn',
+        message: 'the gate cannot renew this revocation list: the key of its CA has a passphrase',
+      },
+    ]);
     expect([...kept.values()]).toEqual([false]);
   });
 

@@ -6,6 +6,7 @@ import { createCa } from '../../../src/tls/authority/certificate-authority.ts';
 import { issueServer } from '../../../src/tls/authority/issue.ts';
 import { createRenewer, decideRenewal } from '../../../src/tls/authority/renewer.ts';
 import type { Renewer } from '../../../src/tls/authority/renewer.ts';
+import { prepareRotation, switchSigner } from '../../../src/tls/authority/rotation.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import type { FakeClock } from '../../support/fake-clock.ts';
 import { createAuthorityFixture } from './authority-fixture.ts';
@@ -81,6 +82,20 @@ describe('a server certificate of the own CA', () => {
     const { issued } = await readIndex((await fixture.open()).paths);
     expect(issued).toMatchObject([{ name: 'gate.example.com', kind: 'server', serial: renewed.serial }]);
     expect(outcomes).toEqual([true]);
+  });
+
+  it('of the former CA is renewed from the one that signs now, and shows that one', async () => {
+    const keys = { keys: [fixture.ca.key], protect: (pem: string) => pem };
+    const both = await prepareRotation(fixture.directory, clock, keys, 10 * DAY_MS);
+    await switchSigner(fixture.directory, clock, { ...keys, keys: both });
+    clock.advance(70 * DAY_MS);
+    renewer.follow([pair]);
+    await renewer.look();
+    const renewed = pairIn('server.crt');
+    const { certificate } = await fixture.open();
+    expect(renewed.issuer).toBe('O=promgate, CN=promgate CA test G2');
+    expect(renewed.cert.endsWith(certificate.pem)).toBe(true);
+    expect(renewed.cert).not.toContain(fixture.ca.cert);
   });
 
   it('that somebody else has renewed meanwhile is not renewed again', async () => {

@@ -9,10 +9,11 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import type { Clock } from '../../../lib/clock.ts';
+import type { Clock, Timer } from '../../../lib/clock.ts';
 import { escapeNonPrintable } from '../../../lib/foreign-text.ts';
 import { isDnsName } from '../../authority/names.ts';
-import { AcmeFailure, type ChallengeAnswerer } from '../contract.ts';
+import { AcmeFailure, ENDING_MS, type ChallengeAnswerer } from '../contract.ts';
+import { pauseFor } from '../transport.ts';
 
 const DEADLINE_MS = 120_000;
 /** How much of its output is kept for a message; the rest is read and thrown away. */
@@ -38,47 +39,85 @@ export interface DnsHookOptions {
 
 type Action = 'present' | 'cleanup';
 
-/** `present` rejects with AcmeFailure `challenge` or `timeout`. Runs of the program never overlap. */
+/**
+ * `present` rejects with AcmeFailure `challenge` or `timeout`. Runs of the program never overlap. When the order is ended,
+ * a `present` is killed, nobody waits for records to spread, and all that is cleaned up has `ENDING_MS` together.
+ */
 export function createDnsHookAnswerer(options: DnsHookOptions, ports: DnsHookPorts): ChallengeAnswerer {
   const { hook, propagationMs, deadlineMs = DEADLINE_MS } = options;
   let turn: Promise<void> = Promise.resolve();
-  const inTurn = async (action: Action, domain: string, value: string): Promise<void> => {
-    const mine = turn.then(() => runHook(hook, action, domain, value, deadlineMs, ports));
-    turn = mine.catch(() => undefined);
-    await mine;
-  };
   return {
-    async present({ identifier, keyAuthorization }) {
+    async present({ identifier, keyAuthorization }, signal = new AbortController().signal) {
       const domain = identifier.toLowerCase().replace(/^\*\./, '');
       if (domain.startsWith('*') || !isDnsName(`_acme-challenge.${domain}`)) {
         throw new AcmeFailure('challenge', 'dns-01 cannot prove what is no DNS name');
       }
       const value = createHash('sha256').update(keyAuthorization).digest('base64url');
+      const ending = watchEnding(signal, ports.clock);
+      const run = async (action: Action, leftMs: () => number): Promise<void> => {
+        const mine = turn.then(() => runHook({ hook, action, domain, value, ending, leftMs }, ports));
+        turn = mine.catch(() => undefined);
+        await mine;
+      };
+      const seen = { isStarted: false };
+      const present = (): number => {
+        if (ending.isOver()) return 0;
+        seen.isStarted = true;
+        return deadlineMs;
+      };
+      const cleanup = (): Promise<void> => run('cleanup', () => Math.min(deadlineMs, ending.leftMs()));
       try {
-        await inTurn('present', domain, value);
+        await run('present', present);
+        await pauseFor(ports.clock, propagationMs, signal);
       } catch (error) {
         // A program that failed half-way may have left the record there.
-        await inTurn('cleanup', domain, value).catch(() => undefined);
+        if (seen.isStarted) await cleanup().catch(() => undefined);
         throw error;
       }
-      await new Promise<void>((resolve) => {
-        ports.clock.after(propagationMs, resolve, { ref: true });
-      });
-      return () => inTurn('cleanup', domain, value);
+      return cleanup;
     },
   };
 }
 
-async function runHook(
-  hook: string,
-  action: Action,
-  domain: string,
-  value: string,
-  deadlineMs: number,
-  { clock, environment, killGroup }: DnsHookPorts,
-): Promise<void> {
+interface Ending {
+  isOver(): boolean;
+  /** Until everything has to be done; Infinity while the order goes on. */
+  leftMs(): number;
+  /** Calls back when the order is ended. @returns what takes that back. */
+  onEnd(callback: () => void): () => void;
+}
+
+function watchEnding(signal: AbortSignal, clock: Clock): Ending {
+  let endedAt = signal.aborted ? clock.monotonic() : null;
+  signal.addEventListener('abort', () => (endedAt ??= clock.monotonic()), { once: true });
+  return {
+    isOver: () => signal.aborted,
+    leftMs: () => (endedAt === null ? Infinity : Math.max(0, endedAt + ENDING_MS - clock.monotonic())),
+    onEnd(callback) {
+      signal.addEventListener('abort', callback, { once: true });
+      return () => {
+        signal.removeEventListener('abort', callback);
+      };
+    },
+  };
+}
+
+interface HookRun {
+  readonly hook: string;
+  readonly action: Action;
+  readonly domain: string;
+  readonly value: string;
+  readonly ending: Ending;
+  /** Asked when its turn has come, and again when the order is ended; 0: it is not started. */
+  readonly leftMs: () => number;
+}
+
+async function runHook(run: HookRun, { clock, environment, killGroup }: DnsHookPorts): Promise<void> {
+  const { hook, action, domain, value, ending, leftMs } = run;
   const recordName = `_acme-challenge.${domain}`;
   const what = `the dns-01 hook ${hook} (${action} ${domain})`;
+  const deadlineMs = leftMs();
+  if (deadlineMs <= 0) throw new AcmeFailure('timeout', `${what} was not run: the order was ended`);
   await new Promise<void>((resolve, reject) => {
     const child = spawn(hook, [action, domain, recordName, value], {
       shell: false,
@@ -105,19 +144,31 @@ async function runHook(
       if (isOver) return;
       isOver = true;
       timer.cancel();
+      forget();
       child.stdout.destroy();
       child.stderr.destroy();
       if (failure === null) resolve();
       else reject(failure);
     };
-    const timer = clock.after(
-      deadlineMs,
-      () => {
-        if (child.pid !== undefined) killGroup(child.pid);
-        end(new AcmeFailure('timeout', `${what} did not end within ${Math.round(deadlineMs / 1000)} s and was killed`));
-      },
-      { ref: true },
-    );
+    const kill = (why: string): void => {
+      if (child.pid !== undefined) killGroup(child.pid);
+      end(new AcmeFailure('timeout', `${what} ${why} and was killed`));
+    };
+    const within = (ms: number): Timer =>
+      clock.after(
+        ms,
+        () => {
+          kill(`did not end within ${Math.round(ms / 1000)} s`);
+        },
+        { ref: true },
+      );
+    let timer = within(deadlineMs);
+    const forget = ending.onEnd(() => {
+      const left = leftMs();
+      timer.cancel();
+      if (left <= 0) kill('was not done when the order was ended');
+      else timer = within(left);
+    });
     child.once('error', (error: NodeJS.ErrnoException) => {
       end(new AcmeFailure('challenge', `${what} cannot be started: ${error.code ?? 'unknown error'}`));
     });

@@ -11,7 +11,7 @@ import {
 } from '../../../../src/tls/acme/challenges/tls-alpn.ts';
 import { createAuthority, type Authority, type Issued } from '../../../support/certificates.ts';
 import { startPebble, type Pebble } from '../../../support/pebble.ts';
-import { createTestIssuer } from '../order-fixture.ts';
+import { createTestIssuer } from '../../../support/acme-orders.ts';
 import { startAlpnListener, type AlpnListener } from './alpn-listener.ts';
 
 let authority: Authority;

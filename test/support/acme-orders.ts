@@ -1,10 +1,10 @@
 /** An issuer with its state in memory, and an order that says what it did. */
-import { systemClock } from '../../../src/lib/clock.ts';
-import type { AccountStore } from '../../../src/tls/acme/account.ts';
-import type { AcmeDirectory, ChallengeSettings, WantedCertificate } from '../../../src/tls/acme/contract.ts';
-import { createAnswerer } from '../../../src/tls/acme/challenges/answerer.ts';
-import { createIssuer, type IssuerPorts } from '../../../src/tls/acme/issuer.ts';
-import type { Clock } from '../../../src/lib/clock.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import type { AccountStore } from '../../src/tls/acme/account.ts';
+import type { AcmeDirectory, ChallengeSettings, WantedCertificate } from '../../src/tls/acme/contract.ts';
+import { createAnswerer } from '../../src/tls/acme/challenges/answerer.ts';
+import { createIssuer, type IssuerPorts } from '../../src/tls/acme/issuer.ts';
+import type { Clock } from '../../src/lib/clock.ts';
 
 export interface MemoryAccounts extends AccountStore {
   readonly keys: Map<string, string>;

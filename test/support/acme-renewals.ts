@@ -1,10 +1,10 @@
 /** A CA that issues real certificates in no time, a store in memory, and a clock that a test moves: for the renewals. */
 import { webcrypto } from 'node:crypto';
 import type { X509Certificate } from '@peculiar/x509';
-import type { KeyPair } from '../../../src/config/config.ts';
-import type { Clock } from '../../../src/lib/clock.ts';
-import { importSigningKeys } from '../../../src/tls/authority/keys.ts';
-import { loadX509 } from '../../../src/tls/authority/x509-library.ts';
+import type { KeyPair } from '../../src/config/config.ts';
+import type { Clock } from '../../src/lib/clock.ts';
+import { importSigningKeys } from '../../src/tls/authority/keys.ts';
+import { loadX509 } from '../../src/tls/authority/x509-library.ts';
 import type {
   AcmeDirectory,
   AcmeMetrics,
@@ -12,11 +12,11 @@ import type {
   CertificateState,
   StateStore,
   WantedCertificate,
-} from '../../../src/tls/acme/contract.ts';
-import { makeKey } from '../../../src/tls/acme/key-and-request.ts';
-import { readPair } from '../../../src/tls/acme/pair.ts';
-import { EMPTY_STATE } from '../../../src/tls/acme/state.ts';
-import { createFakeClock } from '../../support/fake-clock.ts';
+} from '../../src/tls/acme/contract.ts';
+import { makeKey } from '../../src/tls/acme/key-and-request.ts';
+import { readPair } from '../../src/tls/acme/pair.ts';
+import { EMPTY_STATE } from '../../src/tls/acme/state.ts';
+import { createFakeClock } from './fake-clock.ts';
 
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;

@@ -2,10 +2,10 @@
  * Months in the life of one certificate: the real manager over a store in memory, a CA with the limits of Let's Encrypt
  * that may be down, refuse or answer nobody, crashes in the middle of an order, and a clock that is set wrong.
  */
-import { createAcmeManager } from '../../../src/tls/acme/renewal.ts';
-import { AcmeFailure, ISSUE_STEP } from '../../../src/tls/acme/contract.ts';
-import type { AcmeFailureKind, AcmeManager, Issuer, OrderRequest } from '../../../src/tls/acme/contract.ts';
-import { recordingLog } from '../../observe/recording-log.ts';
+import { createAcmeManager } from '../../src/tls/acme/renewal.ts';
+import { AcmeFailure, ISSUE_STEP } from '../../src/tls/acme/contract.ts';
+import type { AcmeFailureKind, AcmeManager, Issuer, OrderRequest } from '../../src/tls/acme/contract.ts';
+import { recordingLog } from '../observe/recording-log.ts';
 import {
   createMint,
   createSteppingClock,
@@ -19,7 +19,7 @@ import {
   settled,
   START,
   WANTED,
-} from './renewal-fixture.ts';
+} from './acme-renewals.ts';
 
 export type Fate =
   | 'issue'

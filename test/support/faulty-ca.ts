@@ -6,8 +6,8 @@ import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo, Socket } from 'node:net';
-import type { AcmeDirectory } from '../../../src/tls/acme/contract.ts';
-import { createAuthority } from '../../support/certificates.ts';
+import type { AcmeDirectory } from '../../src/tls/acme/contract.ts';
+import { createAuthority } from './certificates.ts';
 
 export const STEPS = [
   'directory',

@@ -1,0 +1,135 @@
+/**
+ * The path on which clients get their certificates: a pending one-time token, or a certificate that may be renewed, is
+ * the credential. Whoever brings neither is told what he is told on every other path.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { IncomingHttpHeaders } from 'node:http';
+import { ENROLLMENT_BODY_LIMIT, ENROLLMENT_PATH } from '../enrollment.ts';
+import type { Enrollment, EnrollmentOutcome } from '../enrollment.ts';
+import type { Passage } from '../passage.ts';
+import type { Target } from '../target.ts';
+import { identityOf } from './claim.ts';
+import type { Claims } from './claim.ts';
+import type { VerifiedCertificate } from '../identity.ts';
+import type { CertificateOutcome } from './modes.ts';
+import type { PasswordCheck } from './password-check.ts';
+import { readSmallBody } from './small-body.ts';
+
+export interface EnrollmentDesk {
+  /** @returns whether it has taken over the request; false: it goes on as if there were no such path. */
+  takes(request: FastifyRequest, reply: FastifyReply, certificate: CertificateOutcome, claims: Claims): boolean;
+}
+
+/** Whether it is worth more than one comparison. */
+export function isForEnrollment({ method, path }: Target): boolean {
+  return path === ENROLLMENT_PATH && method === 'POST';
+}
+
+export function createEnrollmentDesk(
+  enrollment: Enrollment,
+  { tokens }: Pick<PasswordCheck, 'tokens'>,
+): EnrollmentDesk {
+  /** The lockout first: it is there for who has guessed too often, whatever the next guess is. */
+  function byToken(request: FastifyRequest, reply: FastifyReply, token: string): void {
+    const { address, answer, config } = request.passage;
+    const retryAfterSeconds = tokens.lockedFor(address, config);
+    if (retryAfterSeconds !== null) {
+      tokens.refused(address);
+      answer.refuse('locked_out', { retryAfterSeconds });
+    } else if (!enrollment.knows(token)) {
+      tokens.failed(address, token);
+      answer.refuse('credentials_wrong', { detail: 'not a pending enrollment token' });
+    } else {
+      withBody(request, reply, async (text) => {
+        const outcome = await enrollment.enroll(token, { address, request: text });
+        // Somebody else was quicker with the same token, or its time was over meanwhile.
+        if (outcome.kind === 'refused' && outcome.reason === 'credentials_wrong') tokens.failed(address, token);
+        return outcome;
+      });
+    }
+  }
+
+  function byCertificate(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { holder, claims }: { readonly holder: VerifiedCertificate; readonly claims: Claims },
+  ): void {
+    const { passage } = request;
+    const { address, answer, connection } = passage;
+    const credentials = { user: null, certificate: holder };
+    const claim = claims(credentials);
+    passage.identity = identityOf(credentials, claim);
+    const certificate = connection.facts.tls?.certificate ?? null;
+    if (claim.kind === 'refused') {
+      answer.refuse(claim.reason);
+    } else if (claim.kind === 'rule' && claim.rule.allowFrom?.has(address) === false) {
+      answer.refuse('identity_address');
+    } else if (certificate === null) {
+      answer.refuse('certificate_missing');
+    } else {
+      withBody(request, reply, (text) => enrollment.renew(certificate, { address, request: text }));
+    }
+  }
+
+  return {
+    takes(request, reply, certificate, claims) {
+      const { connection, config } = request.passage;
+      // What is offered must be valid: beside a bad certificate no token counts.
+      const isWithout = certificate.kind !== 'refused' || certificate.reason === 'certificate_missing';
+      if (config.enrollment === null || connection.facts.tls === null || !isWithout) return false;
+      const token = bearerToken(request.headers);
+      if (token !== null && enrollment.isOpen()) {
+        byToken(request, reply, token);
+        return true;
+      }
+      if (certificate.kind !== 'verified' || !config.enrollment.renew || request.headers.authorization !== undefined) {
+        return false;
+      }
+      byCertificate(request, reply, { holder: certificate.certificate, claims });
+      return true;
+    },
+  };
+}
+
+/** RFC 6750 §2.1. */
+function bearerToken({ authorization = '' }: IncomingHttpHeaders): string | null {
+  return /^Bearer +([A-Za-z0-9._~+/=-]+) *$/i.exec(authorization)?.[1] ?? null;
+}
+
+function withBody(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  work: (text: string) => Promise<EnrollmentOutcome>,
+): void {
+  const { passage } = request;
+  const { answer, expectsContinue } = passage;
+  readSmallBody(request, reply, { limit: ENROLLMENT_BODY_LIMIT, expectsContinue }, (body) => {
+    if (body.kind === 'tooLarge') answer.refuse('body_too_large', { detail: 'a certificate request' });
+    if (body.kind !== 'whole') return;
+    passage.bytesIn = body.text.length;
+    work(body.text).then(
+      (outcome) => {
+        conclude(passage, outcome);
+      },
+      (error: unknown) => {
+        answer.refuse('internal_error', { detail: error instanceof Error ? error.message : 'unknown reason' });
+      },
+    );
+  });
+}
+
+function conclude({ answer }: Passage, outcome: EnrollmentOutcome): void {
+  if (outcome.kind === 'refused') {
+    answer.refuse(outcome.reason, { detail: outcome.detail });
+    return;
+  }
+  const body = Buffer.from(outcome.pem);
+  answer.open(200, {
+    // RFC 8555 §9.1.
+    'content-type': 'application/pem-certificate-chain',
+    'content-length': String(body.length),
+    'cache-control': 'no-store',
+  });
+  answer.write(body);
+  answer.end();
+}
