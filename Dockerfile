@@ -9,8 +9,9 @@ WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY tsconfig.json ./
+COPY scripts scripts
 COPY src src
-RUN npm run build && chmod 755 dist/cli/main.js && rm dist/.tsbuildinfo
+RUN npm run build && chmod 755 dist/bundle/main.js && rm dist/.tsbuildinfo
 
 FROM node:24-bookworm-slim AS dependencies
 WORKDIR /build
@@ -18,12 +19,13 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev
 
 FROM node:24-bookworm-slim
-ENV NODE_ENV=production
+# A small young generation and one arena: measured as fast, and up to 90 MB less under load (docs/benchmarks.md).
+ENV NODE_ENV=production NODE_OPTIONS=--max-semi-space-size=4 MALLOC_ARENA_MAX=1
 WORKDIR /usr/local/lib/promgate
 COPY package.json LICENSE ./
 COPY --from=dependencies /build/node_modules node_modules
 COPY --from=build /build/dist dist
-RUN ln -s /usr/local/lib/promgate/dist/cli/main.js /usr/local/bin/promgate
+RUN ln -s /usr/local/lib/promgate/dist/bundle/main.js /usr/local/bin/promgate
 # By number: Kubernetes can then see that it is not root.
 USER 1000:1000
 WORKDIR /etc/promgate

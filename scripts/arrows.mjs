@@ -2,7 +2,13 @@
 // and docs/architecture.md. What is not listed is forbidden, for types as well as for values.
 
 /** The files in src/request/ that wire the steps; every other file there is a contract or data that all may read. */
-const WIRING = ['request/app-switch.ts', 'request/app.ts', 'request/pipeline.ts'];
+const WIRING = [
+  'request/app-switch.ts',
+  'request/app.ts',
+  'request/decide-question.ts',
+  'request/decide.ts',
+  'request/pipeline.ts',
+];
 const CONTRACTS = ['formats', 'config/config.ts', 'observe/ports.ts', 'lib'];
 const STEP = ['request/*', ...CONTRACTS];
 const STEPS = ['request/accept', 'request/authenticate', 'request/authorize', 'request/forward', 'request/respond'];
@@ -14,13 +20,15 @@ const STEPS = ['request/accept', 'request/authenticate', 'request/authorize', 'r
 export const ARROWS = [
   { from: 'cli', to: ['*'] },
   ...WIRING.map((from) => ({ from, to: ['request', ...CONTRACTS] })),
+  { from: 'request/enforce', to: [...STEP, 'promql'] },
   ...STEPS.map((from) => ({ from, to: STEP })),
   { from: 'request/*', to: ['request/*', 'formats', 'config/config.ts', 'lib'] },
   { from: 'listen', to: STEP },
   { from: 'tls', to: ['formats', 'config/config.ts', 'lib'] },
-  { from: 'observe', to: ['request/*', 'config/config.ts', 'lib'] },
-  { from: 'config', to: ['formats', 'request/endpoints.ts', 'lib'] },
+  { from: 'observe', to: ['request/*', 'config/config.ts', 'promql', 'lib'] },
+  { from: 'config', to: ['formats', 'promql', 'request/endpoints.ts', 'lib'] },
   { from: 'formats', to: ['lib'] },
+  { from: 'promql', to: ['formats', 'lib'] },
   { from: 'lib', to: [] },
 ];
 

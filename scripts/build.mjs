@@ -1,6 +1,8 @@
-// Compiles src/ to dist/ when a source is newer than what was built from it, and removes what no source stands behind.
+// Compiles src/ to dist/ and joins it into dist/bundle/ when a source is newer than what was built from it, and removes
+// what no source stands behind.
 import { existsSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { BUNDLE, bundle } from './bundle.mjs';
 import { ROOT, ScriptError, runCommand } from './command.mjs';
 
 const DIST = join(ROOT, 'dist');
@@ -22,7 +24,8 @@ function outputOf(source) {
 export async function ensureBuilt() {
   const entries = entriesBelow(join(ROOT, 'src'));
   const sources = entries.filter(({ path, isFile }) => isFile && path.endsWith('.ts')).map(({ path }) => path);
-  const complete = existsSync(STAMP) && sources.every((source) => existsSync(outputOf(source)));
+  const bundled = existsSync(join(BUNDLE, 'main.js'));
+  const complete = existsSync(STAMP) && bundled && sources.every((source) => existsSync(outputOf(source)));
   if (complete) {
     const builtAt = statSync(STAMP).mtimeMs;
     // Folders too: their time changes when a source is removed.
@@ -39,7 +42,9 @@ export async function ensureBuilt() {
   if (code !== 0) throw new ScriptError(`the build failed\n${output.trimEnd()}`, 'npm run check');
   const expected = new Set(sources.map(outputOf));
   for (const { path, isFile } of entriesBelow(DIST)) {
-    if (isFile && /\.js(?:\.map)?$/.test(path) && !expected.has(path.replace(/\.map$/, ''))) rmSync(path);
+    const isBundled = path.startsWith(BUNDLE);
+    if (isFile && !isBundled && /\.js(?:\.map)?$/.test(path) && !expected.has(path.replace(/\.map$/, ''))) rmSync(path);
   }
+  await bundle();
   utimesSync(STAMP, startedAt, startedAt);
 }

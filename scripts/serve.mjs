@@ -14,7 +14,7 @@ async function serve(argv) {
   process.chdir(ROOT);
   await ensureDependencies();
   await ensureBuilt();
-  const { main } = await import('../dist/cli/main.js');
+  const { main } = await import('../dist/bundle/main.js');
   const ownConfiguration = argv.some((argument) => argument.startsWith('--config.file'));
   if (!ownConfiguration && !existsSync(join(ROOT, 'promgate.yml'))) {
     const code = await main(['init']);

@@ -17,9 +17,18 @@ const PROGRAMS = [
   { program: 'openssl', package: 'openssl' },
   { program: 'chromium', package: 'chromium' },
 ];
+/** What `npm run bench` needs beside them; caddy and vmauth come from the newest packages. */
+const BENCH_PROGRAMS = [
+  { program: 'nginx', package: 'nginx-light' },
+  { program: 'haproxy', package: 'haproxy' },
+  { program: 'wrk', package: 'wrk' },
+  { program: 'h2load', package: 'nghttp2-client' },
+];
+const BENCH_NEWEST = { caddy: 'caddy', vmauth: 'victoria-metrics' };
 const SERVERS = join(ROOT, '.cache/servers');
 const STABLE = join(SERVERS, 'stable');
 const NEWEST = join(SERVERS, 'newest');
+const BENCH = join(SERVERS, 'bench');
 const APT = join(ROOT, '.cache/apt');
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
 
@@ -48,7 +57,7 @@ export function serversPath() {
   return PROGRAM_FOLDERS.join(delimiter);
 }
 
-const missingPrograms = () => PROGRAMS.filter(({ program }) => findProgram(program) === undefined);
+const missingOf = (programs) => programs.filter(({ program }) => findProgram(program) === undefined);
 const packagesOf = (programs) => [...new Set(programs.map((entry) => entry.package))];
 
 async function run(command, argv, options) {
@@ -96,8 +105,8 @@ async function sidSource() {
   return `deb [signed-by=${KEYRING}] ${mirror} sid main\n`;
 }
 
-async function ensurePrograms() {
-  const missing = missingPrograms();
+async function ensurePrograms(programs = PROGRAMS) {
+  const missing = missingOf(programs);
   if (missing.length === 0) return;
   const hint = `as root: apt-get install ${packagesOf(missing).join(' ')} (or the same programs by other means)`;
   const fail = (why) => new ScriptError(`missing ${missing.map(({ program }) => program).join(', ')}: ${why}`, hint);
@@ -119,7 +128,7 @@ async function ensurePrograms() {
   } catch (error) {
     throw fail(error.message);
   }
-  const still = missingPrograms();
+  const still = missingOf(programs);
   if (still.length > 0) throw fail(`still not there: ${still.map(({ program }) => program).join(', ')}`);
 }
 
@@ -147,15 +156,38 @@ async function ensureNewest() {
   }
 }
 
+/** In a folder of their own, so that the tests never wait for them. */
+async function ensureBenchNewest() {
+  const place = (program) => join(BENCH, 'usr/bin', program);
+  const missing = Object.keys(BENCH_NEWEST).filter((program) => !isProgram(place(program)));
+  if (missing.length === 0) return;
+  console.log(`servers: taking ${missing.join(', ')} from the sid suite of Debian …`);
+  try {
+    await unpackPackages(Object.values(BENCH_NEWEST), BENCH, await sidSource());
+  } catch (error) {
+    throw new ScriptError(
+      `missing the newest ${missing.join(', ')}: ${error.message}`,
+      `put them at ${missing.map(place).join(', ')}`,
+    );
+  }
+}
+
 /** @throws {ScriptError} naming what is missing and how to get it */
 export async function ensureServers() {
   await ensurePrograms();
   await ensureNewest();
 }
 
+/** Those of the tests and those that only the bench compares with. @throws {ScriptError} as ensureServers */
+export async function ensureBenchServers() {
+  await ensureServers();
+  await ensurePrograms(BENCH_PROGRAMS);
+  await ensureBenchNewest();
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
-    await ensureServers();
+    await (process.argv.includes('--bench') ? ensureBenchServers() : ensureServers());
     for (const { program } of PROGRAMS) console.log(`${program}: ${findProgram(program)}`);
   } catch (error) {
     printError(error);

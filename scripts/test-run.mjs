@@ -90,14 +90,14 @@ async function runAll({ quick }) {
     return;
   }
   const here = `Node ${process.versions.node}`;
-  await phase(`tests on ${here}`, () => runTests(here, process.execPath, [], 12 * MINUTE_MS));
+  await phase(`tests on ${here}`, () => runTests(here, process.execPath, [], 30 * MINUTE_MS));
   if (quick) {
     console.log('--quick: not run on Node 24');
   } else if (process.versions.node.startsWith('24.')) {
     console.log('this is Node 24: no second pass');
   } else {
     await phase('tests on Node 24', async () =>
-      runTests('Node 24', await ensureNode24(), NODE_DEPENDENT, 10 * MINUTE_MS),
+      runTests('Node 24', await ensureNode24(), NODE_DEPENDENT, 25 * MINUTE_MS),
     );
   }
 }

@@ -136,6 +136,17 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
       done(await certRenewCommand({ configFile: file, name: name ?? null, isRehearsal }, terminal));
     });
 
+  program
+    .command('users')
+    .description('say when each user and certificate was seen last, and what it took, since the start of the gate')
+    .addOption(configFile())
+    .addOption(new Option('--output <form>').choices(['table', 'json']).default('table'))
+    .action(async (options: Record<string, string>) => {
+      const { usersCommand } = await import('./commands/users.ts');
+      const output = options['output'] === 'json' ? 'json' : 'table';
+      done(await usersCommand({ configFile: options['config.file'] ?? DEFAULT_FILE, output }, terminal));
+    });
+
   const lockouts = program
     .command('lockouts')
     .description('list who is locked out, or lift it')
@@ -152,6 +163,33 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
       const { lockoutsCommand } = await import('./commands/lockouts.ts');
       const file = lockouts.opts<Record<string, string>>()['config.file'] ?? DEFAULT_FILE;
       done(await lockoutsCommand({ configFile: file, clear: address }, terminal));
+    });
+
+  program
+    .command('explain')
+    .description(
+      'say step by step what the gate would decide about a request, and which key decides; exit 1 if refused',
+    )
+    .argument('<method>', 'GET, for example')
+    .argument('<target>', 'path and query, as in the request line')
+    .addOption(configFile())
+    .requiredOption('--from <address>', "the client's address")
+    .option('--via <address>', 'the trusted proxy in front of the gate, if there is one')
+    .option('--user <name>', 'the user whose password is sent; it is taken for right')
+    .option('--certificate <file>', 'the client certificate that is shown, PEM')
+    .option('--data <form>', 'what a POST carries, as curl --data sends it')
+    .addOption(new Option('--output <form>').choices(['text', 'json']).default('text'))
+    .action(async (method: string, target: string, options: Record<string, string | undefined>) => {
+      const { explainCommand } = await import('./commands/explain.ts');
+      const { from = '', via = null, user = null, certificate = null, data: form = null } = options;
+      const output = options['output'] === 'json' ? 'json' : 'text';
+      const file = options['config.file'] ?? DEFAULT_FILE;
+      done(
+        await explainCommand(
+          { configFile: file, method, target, from, via, user, certificate, form, output },
+          terminal,
+        ),
+      );
     });
 
   program

@@ -8,6 +8,7 @@ import type { HtpasswdHash } from '../formats/htpasswd.ts';
 import type { Crl } from '../formats/crl.ts';
 import type { ListenAddress } from '../formats/listen-address.ts';
 import type { PathPattern } from '../formats/path-pattern.ts';
+import type { Matcher, Selector } from '../promql/selector.ts';
 import type { AcmeSettings } from './acme-settings.ts';
 
 export type { AcmeDirectory, AcmeSettings, ChallengeSettings, WantedCertificate } from './acme-settings.ts';
@@ -173,6 +174,38 @@ export interface Upstream {
   /** Longest silence within a body; does not apply to server-sent events. */
   readonly bodyTimeoutMs: number;
   readonly requestBodyLimit: number;
+  readonly scrape: ScrapeSettings;
+}
+
+/** How scrapes of one upstream are answered. */
+export interface ScrapeSettings {
+  /** Who compresses: `auto` is the gate for an upstream on this host (loopback, unix socket), else the upstream. */
+  readonly compression: 'auto' | 'gate' | 'upstream';
+  /** zlib's, 1 to 9. */
+  readonly compressionLevel: number;
+  /** Identical scrapes in flight share one upstream request: not at all, those of one identity, or everybody's. */
+  readonly share: 'off' | 'identity' | 'across_identities';
+  /** For how long the answer of a `/federate` is given again; 0: not. */
+  readonly maxAgeMs: number;
+}
+
+/** The most that one identity may take in one scrape, and at once; null: no such cap. */
+export interface Caps {
+  /** Bytes of one answer before the gate compresses it. */
+  readonly bytes: number | null;
+  readonly series: number | null;
+  readonly durationMs: number | null;
+  readonly concurrentScrapes: number | null;
+}
+
+/** Which series an identity may see; enforced by narrowing what it asks. */
+export interface Restriction {
+  /** A series must match one of them; empty: there is no such rule. */
+  readonly match: readonly Selector[];
+  /** Every one must hold for every series. Empty: there is no such rule. */
+  readonly labels: readonly Matcher[];
+  /** What becomes of an exporter's whole page for this identity. */
+  readonly exporterPage: 'filter' | 'refuse';
 }
 
 /** How an identity names a certificate. */
@@ -190,6 +223,11 @@ export interface IdentityRule {
   readonly allowFrom: AddressSet | null;
   /** null: everything that the kind table has, `@internals` excepted. */
   readonly paths: { readonly patterns: readonly PathPattern[]; readonly classes: ReadonlySet<EndpointClass> } | null;
+  /** null: it may see every series. */
+  readonly restriction: Restriction | null;
+  /** Selectors that it may not ask for, as written (a convenience: the boundary is the caps). */
+  readonly denyMatch: readonly Selector[];
+  readonly caps: Caps;
 }
 
 /** Where clients get certificates over the gate. */
@@ -233,6 +271,8 @@ export interface Config {
   readonly upstreams: readonly Upstream[];
   /** null: every authenticated identity may do what `kind` allows. */
   readonly identities: readonly IdentityRule[] | null;
+  /** For whoever has no entry in `identities`, `anonymous` included; an entry's own stand beside it. */
+  readonly caps: Caps;
   /** `http_server_config.headers`, lower-case names; on every answer. */
   readonly headers: Readonly<Record<string, string>>;
   readonly admin: Admin;

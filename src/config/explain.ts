@@ -2,7 +2,7 @@
  * Problems → what a person reads: `file:line:col: error: sentence`, the line, a caret, a hint. Nothing that secretRanges
  * names is printed, and nothing that a terminal would act on.
  */
-import type { Problem } from '../lib/problem.ts';
+import type { DocumentPath, Problem } from '../lib/problem.ts';
 import { maskSentence, secretRanges } from './mask.ts';
 import { rangeAt } from './place.ts';
 import type { Range } from './place.ts';
@@ -50,6 +50,24 @@ export function tellProblems(problems: readonly Problem[], file: string, text: s
     message: say(one.problem.message),
     hint: one.problem.hint === undefined ? null : say(one.problem.hint),
   }));
+}
+
+/** Where a key stands, and its line, masked and in printable characters. */
+export interface ShownKey {
+  /** `file:line:column`. */
+  readonly place: string;
+  readonly line: string;
+}
+
+/** @returns null when the key is not written: its default holds. */
+export function showKey(path: DocumentPath, file: string, text: string): ShownKey | null {
+  const yaml = readYaml(text);
+  if (yaml.document?.hasIn(path) !== true) return null;
+  const range = rangeAt(yaml.document, path, 'key');
+  if (range === null) return null;
+  const { source } = drawLine(text, range, secretRanges(text, yaml.document));
+  const { line, column } = positionOf(range, text, yaml);
+  return { place: `${clean(file)}:${String(line)}:${String(column)}`, line: source.trim() };
 }
 
 function inOrder(problems: readonly Problem[], text: string) {

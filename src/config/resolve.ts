@@ -2,12 +2,14 @@
 import { createAddressSet, EMPTY_ADDRESS_SET } from '../formats/address-set.ts';
 import type {
   Access,
+  Caps,
   Config,
   EnrollmentSettings,
   Exempt,
   IdentityRule,
   ListenAddress,
   RateLimit,
+  Restriction,
   Tls,
   TlsSettings,
   Upstream,
@@ -20,6 +22,7 @@ import type { Groups } from './file-groups.ts';
 import { verifiesClients } from './rules/authentication.ts';
 import { matcherOf, passwordUsersOf } from './rules/identities.ts';
 import type { Authentication } from './rules/rule.ts';
+import type { RawCaps } from './schema-caps.ts';
 import type { Raw, RawIdentity, RawTls } from './schema.ts';
 import { tlsServerConfig } from './schema-web.ts';
 import type { TlsVersion } from './tls-names.ts';
@@ -76,6 +79,7 @@ export function resolveConfig(resolution: Resolution): Config {
     rateLimit: resolveRateLimit(raw),
     upstreams: resolveUpstreams(raw, groups),
     identities: raw.identities?.map(resolveIdentity) ?? null,
+    caps: resolveCaps(raw.caps),
     headers: resolveHeaders(raw),
     admin: { address: raw.admin_address, hosts: new Set(raw.admin_hosts) },
     accessLog: raw.access_log,
@@ -171,6 +175,12 @@ function resolveUpstreams(raw: Raw, groups: Groups): Upstream[] {
     responseTimeoutMs: upstream.response_timeout,
     bodyTimeoutMs: upstream.body_timeout,
     requestBodyLimit: upstream.request_body_limit,
+    scrape: {
+      compression: upstream.compression,
+      compressionLevel: upstream.compression_level,
+      share: upstream.share,
+      maxAgeMs: upstream.max_age,
+    },
   }));
 }
 
@@ -188,7 +198,26 @@ function resolveIdentity(identity: RawIdentity): IdentityRule {
             patterns: paths.flatMap((path) => ('pattern' in path ? [path.pattern] : [])),
             classes: new Set(paths.flatMap((path) => ('class' in path ? [path.class] : []))),
           },
+    restriction: resolveRestriction(identity),
+    denyMatch: identity.deny_match,
+    caps: resolveCaps(identity.caps),
   };
+}
+
+function resolveCaps({ bytes, series, duration, concurrent_scrapes: concurrentScrapes }: RawCaps = {}): Caps {
+  return {
+    bytes: bytes ?? null,
+    series: series ?? null,
+    durationMs: duration ?? null,
+    concurrentScrapes: concurrentScrapes ?? null,
+  };
+}
+
+/** null when neither key is there; rules/restrictions.ts has refused empty ones. */
+function resolveRestriction(identity: RawIdentity): Restriction | null {
+  const { match, labels, exporter_page: exporterPage = 'filter' } = identity;
+  if (match === undefined && labels === undefined) return null;
+  return { match: match ?? [], labels: labels ?? [], exporterPage };
 }
 
 function resolveHeaders(raw: Raw): Readonly<Record<string, string>> {

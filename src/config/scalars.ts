@@ -167,4 +167,9 @@ export const goDuration = () =>
   });
 
 /** A size such as 10MB, in bytes. */
-export const byteSize = () => scalar('a size such as 10MB', (value) => parseByteSize(value));
+export const byteSize = (least = 0) =>
+  scalar('a size such as 10MB', (value): Parsed<number> => {
+    const size = parseByteSize(value);
+    if (!size.ok || size.value >= least) return size;
+    return unparsed(`${JSON.stringify(value)} is too small, expected ${String(least)}B or more`);
+  });

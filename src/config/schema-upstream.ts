@@ -45,6 +45,10 @@ export const upstream = z.strictObject({
   response_timeout: defaulted(duration(), '130s'),
   body_timeout: defaulted(duration(), '60s'),
   request_body_limit: defaulted(byteSize(), '10MB'),
+  compression: defaulted(oneOf(['auto', 'gate', 'upstream']), 'auto'),
+  compression_level: defaulted(integer(1, 9), '1'),
+  share: defaulted(oneOf(['off', 'identity', 'across_identities']), 'identity'),
+  max_age: defaulted(duration(0), '0s'),
   tls_config: optional(
     z.strictObject({
       ca_file: optional(text('a file name')),

@@ -28,6 +28,8 @@ import {
   text,
 } from './scalars.ts';
 import { basicAuthUsers, httpServerConfig, rateLimit, tlsServerConfig } from './schema-web.ts';
+import { caps } from './schema-caps.ts';
+import { seriesKeys } from './schema-series.ts';
 import { upstream } from './schema-upstream.ts';
 import { acme } from './schema-acme.ts';
 
@@ -100,6 +102,8 @@ const identity = z.strictObject({
   certificates: narrowing(certificateMatcher),
   allow_from: narrowing(addressOnly),
   paths: narrowing(identityPath),
+  ...seriesKeys,
+  caps,
 });
 
 const lockout = z.strictObject({
@@ -155,6 +159,7 @@ export const schema = z.strictObject({
   max_connection_age: defaulted(durationOrOff(1000), 'off'),
   upstreams: defaulted(z.array(upstream), [{ url: 'http://127.0.0.1:9090' }]),
   identities: narrowing(identity),
+  caps,
   access_log: defaulted(boolean(), 'false'),
   drain_timeout: defaulted(duration(0), '10s'),
   shutdown_delay: defaulted(duration(0), '0s'),

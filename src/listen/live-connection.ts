@@ -118,7 +118,8 @@ export class LiveConnection implements Connection {
     stream?.on('drain', () => {
       entry.drains += 1;
     });
-    response.once('close', () => {
+    // Comes twice for some answers (see abandonAnswers), and the second time means nothing.
+    response.on('close', () => {
       this.#end(entry);
     });
     if (this.leaving) announceClose(response);

@@ -23,7 +23,7 @@ export interface ReloadReport {
 
 export interface AdminPorts extends Partial<CertificatePorts> {
   readonly version: string;
-  readonly metrics: Pick<GateMetrics, 'expose' | 'upstreamStates'>;
+  readonly metrics: Pick<GateMetrics, 'expose' | 'upstreamStates' | 'users'>;
   readonly log: Log;
   readonly clock: Clock;
   ready(): Readiness;
@@ -49,6 +49,8 @@ export interface RoutedQuestion {
 
 /** A flood from many addresses must not make an answer that nobody can read. */
 const MOST_LOCKOUTS = 1000;
+/** Of a file with more users than `promgate users` would take. */
+const MOST_USERS = 5000;
 
 type Handler = (question: RoutedQuestion) => AdminReply | Promise<AdminReply>;
 export type AdminRoutes = Readonly<Record<string, Readonly<Partial<Record<'GET' | 'POST', Handler>>>>>;
@@ -121,6 +123,12 @@ export function createAdminRoutes(ports: AdminPorts, current: () => Config): Adm
     },
     '/api/lockouts/clear': { POST: clear },
     '/api/client-cas': { GET: () => jsonReply(200, { client_cas: ports.clientCas?.() ?? [] }) },
+    '/api/users': {
+      GET: () => {
+        const { sinceMs, users } = metrics.users();
+        return jsonReply(200, { sinceMs, total: users.length, users: users.slice(0, MOST_USERS) });
+      },
+    },
     ...certificateRoutes(ports),
   };
 }

@@ -22,7 +22,13 @@ export interface AuthoritySeries {
   describe(config: Config): void;
 }
 
-export function createAuthoritySeries({ kept, refreshes, renewals, issued, open }: AuthorityInstruments): AuthoritySeries {
+export function createAuthoritySeries({
+  kept,
+  refreshes,
+  renewals,
+  issued,
+  open,
+}: AuthorityInstruments): AuthoritySeries {
   const files = createNamedSeries('file', [kept]);
   for (const counter of [refreshes, renewals]) {
     for (const ok of [true, false]) counter.inc({ outcome: outcomeOf(ok) }, 0);

@@ -14,6 +14,8 @@ export interface MetricRow {
 
 /** From a cached answer on loopback to a query that runs into Prometheus's own two-minute limit. */
 const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
+/** From an exporter on loopback to a federation that Prometheus's longest scrape time-outs just allow. */
+const SCRAPE_SECONDS = [0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 /** From {SHA} to bcrypt of cost 15. */
 const HASH_SECONDS = [0.001, 0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
@@ -42,6 +44,50 @@ export const METRICS = {
     type: 'counter',
     help: 'Bytes of response bodies sent.',
     labels: ['upstream', 'identity'],
+  },
+  scrapes: {
+    name: 'promgate_scrapes_total',
+    type: 'counter',
+    help: 'Scrapes (GET /federate and GET /metrics) that went upstream, or got the answer of one that did.',
+    labels: ['upstream', 'identity', 'sharing'],
+  },
+  scrapeSamples: {
+    name: 'promgate_scrape_samples_total',
+    type: 'counter',
+    help: 'Samples in the answers to scrapes, where they can be counted.',
+    labels: ['upstream', 'identity'],
+  },
+  scrapeBytes: {
+    name: 'promgate_scrape_bytes_total',
+    type: 'counter',
+    help: 'Bytes of the answers to scrapes before the gate compressed them.',
+    labels: ['upstream', 'identity'],
+  },
+  scrapeSeries: {
+    name: 'promgate_scrape_series',
+    type: 'gauge',
+    help: 'Series in the last whole answer to a scrape.',
+    labels: ['upstream', 'identity'],
+  },
+  scrapeDuration: {
+    name: 'promgate_scrape_duration_seconds',
+    type: 'histogram',
+    help: 'Time from the request line of a scrape to the last byte of its answer.',
+    labels: ['identity'],
+    buckets: SCRAPE_SECONDS,
+  },
+  scrapeFirstByte: {
+    name: 'promgate_scrape_first_byte_seconds',
+    type: 'histogram',
+    help: 'Time from the request line of a scrape to the first byte of its answer.',
+    labels: ['identity'],
+    buckets: SCRAPE_SECONDS,
+  },
+  identityLastSeen: {
+    name: 'promgate_identity_last_seen_timestamp_seconds',
+    type: 'gauge',
+    help: 'Time of the last request by an identity, as Unix time; without a series it was not seen since the start.',
+    labels: ['identity'],
   },
   requestsInFlight: {
     name: 'promgate_requests_in_flight',

@@ -8,8 +8,13 @@ import { createAuthoritySeries, type AuthoritySeries } from './authority-series.
 import { describeConfig, identityLabels } from './config-series.ts';
 import { METRICS, RUNTIME_METRIC, type MetricRow } from './metric-list.ts';
 import { createNamedSeries } from './named-series.ts';
-import type { Metrics } from './ports.ts';
+import { createOneLabelHistogram } from './one-label-histogram.ts';
+import type { Metrics, SeenUsers } from './ports.ts';
 import { createRequestSeries } from './request-series.ts';
+import { createScrapeSeries } from './scrape-series.ts';
+import { createTallies, type Tally } from './tally.ts';
+import type { MetricValues } from './self-federation.ts';
+import { createVisitors } from './visitors.ts';
 
 export interface GateMetrics extends Metrics {
   /** What the keeper of the ACME certificates tells. */
@@ -19,8 +24,12 @@ export interface GateMetrics extends Metrics {
   describe(config: Config): void;
   /** What the last probes said, by upstream; for the status page. */
   upstreamStates(): ReadonlyMap<string, boolean>;
+  /** Who was here, and who never. */
+  users(): SeenUsers;
   /** The exposition in the text format 0.0.4. Scrapes that come at once share one. */
   expose(): Promise<{ readonly contentType: string; readonly body: string }>;
+  /** The same as values. */
+  values(): Promise<readonly MetricValues[]>;
 }
 
 export interface MetricsOptions {
@@ -55,13 +64,31 @@ export function createMetrics({ clock, version, nodeVersion }: MetricsOptions): 
   const histogram = (row: MetricRow & { readonly buckets: readonly number[] }): Histogram =>
     new Histogram({ ...settings(row), buckets: [...row.buckets] });
 
-  const requests = createRequestSeries({
-    requests: counter(METRICS.requests),
-    duration: histogram(METRICS.requestDuration),
-    bytesIn: counter(METRICS.requestBytes),
-    bytesOut: counter(METRICS.responseBytes),
-  });
+  const tallies = createTallies();
+  const requests = createRequestSeries(
+    {
+      requests: counter(METRICS.requests),
+      duration: createOneLabelHistogram(registry, METRICS.requestDuration),
+      bytesIn: counter(METRICS.requestBytes),
+      bytesOut: counter(METRICS.responseBytes),
+    },
+    tallies,
+  );
+  const scrapes = createScrapeSeries(
+    {
+      scrapes: counter(METRICS.scrapes),
+      samples: counter(METRICS.scrapeSamples),
+      bytes: counter(METRICS.scrapeBytes),
+      series: gauge(METRICS.scrapeSeries),
+      duration: createOneLabelHistogram(registry, METRICS.scrapeDuration),
+      firstByte: createOneLabelHistogram(registry, METRICS.scrapeFirstByte),
+      lastSeen: gauge(METRICS.identityLastSeen),
+    },
+    tallies,
+  );
+  const visitors = createVisitors(clock);
   const requestsInFlight = gauge(METRICS.requestsInFlight);
+  let inFlight = 0;
 
   const refused = counter(METRICS.refused);
   const refusedBy = new Map<DenyReason, Counter.Internal>();
@@ -85,7 +112,10 @@ export function createMetrics({ clock, version, nodeVersion }: MetricsOptions): 
   const described = new Set<string>();
 
   const passwordChecks = counter(METRICS.passwordChecks);
-  for (const outcome of Object.keys(PASSWORD_OUTCOMES)) passwordChecks.inc({ outcome }, 0);
+  const passwordTallies = new Map<string, Tally>();
+  for (const outcome of Object.keys(PASSWORD_OUTCOMES)) {
+    passwordTallies.set(outcome, tallies.of(passwordChecks.labels({ outcome })));
+  }
   const passwordHashDuration = histogram(METRICS.passwordHashDuration);
   const passwordHashQueue = gauge(METRICS.passwordHashQueue);
   const lockouts = counter(METRICS.lockouts);
@@ -126,6 +156,12 @@ export function createMetrics({ clock, version, nodeVersion }: MetricsOptions): 
   };
 
   let pending: Promise<string> | null = null;
+  /** What is counted beside prom-client, before somebody looks. */
+  const handOver = (): void => {
+    tallies.flush();
+    requestsInFlight.set(inFlight);
+    scrapes.tellLastSeen(visitors.lastSeen());
+  };
 
   return {
     acme,
@@ -133,8 +169,14 @@ export function createMetrics({ clock, version, nodeVersion }: MetricsOptions): 
     request: (record) => {
       requests.record(record);
     },
+    scrape: (observation) => {
+      scrapes.record(observation);
+    },
+    visited: (visit) => {
+      visitors.visited(visit);
+    },
     inFlight: (delta) => {
-      requestsInFlight.inc(delta);
+      inFlight += delta;
     },
     refused: (reason) => {
       refusedBy.get(reason)?.inc();
@@ -166,7 +208,7 @@ export function createMetrics({ clock, version, nodeVersion }: MetricsOptions): 
     },
     reloaded,
     passwordChecked: (outcome) => {
-      passwordChecks.inc({ outcome });
+      passwordTallies.get(outcome)?.add(1);
     },
     passwordHashed: (seconds) => {
       if (Number.isFinite(seconds)) passwordHashDuration.observe(seconds);
@@ -191,7 +233,10 @@ export function createMetrics({ clock, version, nodeVersion }: MetricsOptions): 
       authority.describe(config);
       describeConfig(config, configInstruments);
       const names = new Set(config.upstreams.map((upstream) => upstream.name));
-      requests.keep(names, identityLabels(config));
+      const identities = identityLabels(config);
+      requests.keep(names, identities);
+      scrapes.keep(names, identities);
+      visitors.keep(config);
       upstreams.keep(names);
       hosts.keep(new Set(config.access.allowHosts));
       for (const name of states.keys()) if (!names.has(name)) states.delete(name);
@@ -204,11 +249,18 @@ export function createMetrics({ clock, version, nodeVersion }: MetricsOptions): 
       for (const source of CONFIG_SOURCES) if (!described.has(source)) reloaded(source, true, clock.now() / 1000);
     },
     upstreamStates: () => states,
+    users: () => ({ sinceMs: visitors.since, users: visitors.list() }),
     async expose() {
+      handOver();
       pending ??= registry.metrics().finally(() => {
         pending = null;
       });
       return { contentType: registry.contentType, body: await pending };
+    },
+    // prom-client's type leaves out the values.
+    values: async () => {
+      handOver();
+      return await registry.getMetricsAsJSON();
     },
   };
 }

@@ -1,6 +1,8 @@
 /** What the rest of the program tells the observer. Steps import these types and nothing else of observe/. */
 import type { ConfigSource } from '../config/config.ts';
 import type { DenyReason } from '../request/deny-reasons.ts';
+import type { Identity } from '../request/identity.ts';
+import type { ScrapeRecord } from '../request/scrape-record.ts';
 
 /** A logger in pino's manner; what a stranger typed goes through `escapeForeign` first (lib/foreign-text.ts). */
 export interface Log {
@@ -19,9 +21,33 @@ export interface RequestRecord {
   readonly bytesIn: number;
 }
 
+/** A scrape that is over, in whichever way. */
+export interface ScrapeObservation {
+  readonly upstream: string;
+  /** Of the identity, as bounded by the configuration. */
+  readonly identity: string;
+  readonly scrape: ScrapeRecord;
+  readonly durationSeconds: number;
+  /** Whether it was answered with 200 to the last byte. */
+  readonly isWhole: boolean;
+}
+
+/** A request of somebody who is known, when its answer is over. */
+export interface Visit {
+  readonly identity: Identity;
+  readonly address: string;
+  readonly bytesOut: number;
+  /** null: it was no scrape. */
+  readonly scrape: ScrapeRecord | null;
+  readonly isWhole: boolean;
+  readonly denial: DenyReason | null;
+}
+
 /** Every metric of the gate by what happened. Labels are bounded by the configuration and by closed unions. */
 export interface Metrics {
   request(record: RequestRecord): void;
+  scrape(observation: ScrapeObservation): void;
+  visited(visit: Visit): void;
   /** +1 when a request enters, -1 when its answer is over. */
   inFlight(delta: 1 | -1): void;
   refused(reason: DenyReason): void;
@@ -51,9 +77,38 @@ export interface ActiveLockout {
   readonly untilMs: number;
 }
 
+/** Who was here with which credential, as the admin listener and `promgate users` show it. Counted since the start. */
+export interface SeenUser {
+  /** As in the log: an entry's name, `password:USER`, `certificate:SAN` or `anonymous`. */
+  readonly identity: string;
+  readonly user: string | null;
+  /** Without a serial: of an identity whose certificates nobody has shown yet. */
+  readonly certificate: { readonly serial: string | null; readonly name: string | null } | null;
+  /** Milliseconds since the epoch; null: never. */
+  readonly lastSeenMs: number | null;
+  /** From where the last request came. */
+  readonly address: string | null;
+  readonly requests: number;
+  readonly scrapes: number;
+  /** Sent. */
+  readonly bytes: number;
+  /** Of the last whole scrape; null: there was none, or they could not be counted. */
+  readonly series: number | null;
+  readonly refusals: number;
+  readonly lastRefusal: DenyReason | null;
+}
+
+export interface SeenUsers {
+  /** Since when is counted: milliseconds since the epoch. */
+  readonly sinceMs: number;
+  readonly users: readonly SeenUser[];
+}
+
 /** For tests and for commands that serve nothing. */
 export const noMetrics: Metrics = {
   request: () => undefined,
+  scrape: () => undefined,
+  visited: () => undefined,
   inFlight: () => undefined,
   refused: () => undefined,
   connectionOpened: () => undefined,

@@ -3,13 +3,15 @@
  * does not name is counted as `other`, so that neither a stranger nor a chain of reloads grows the registry.
  */
 import { STATUS_CODES } from 'node:http';
-import type { Counter, Histogram } from 'prom-client';
+import type { Counter } from 'prom-client';
 import { NO_LABEL, OTHER_LABEL } from './metric-list.ts';
+import type { Observer, OneLabelHistogram } from './one-label-histogram.ts';
 import type { RequestRecord } from './ports.ts';
+import type { Tallies, Tally } from './tally.ts';
 
 export interface RequestInstruments {
   readonly requests: Counter;
-  readonly duration: Histogram;
+  readonly duration: OneLabelHistogram;
   readonly bytesIn: Counter;
   readonly bytesOut: Counter;
 }
@@ -21,13 +23,15 @@ export interface RequestSeries {
 }
 
 interface IdentityChildren {
-  readonly bytesIn: Counter.Internal;
-  readonly bytesOut: Counter.Internal;
-  readonly codes: Map<string, Counter.Internal>;
+  readonly bytesIn: Tally;
+  readonly bytesOut: Tally;
+  readonly codes: Map<string, Tally>;
+  /** The same, found without making a label of the number. */
+  readonly byStatus: Map<number, Tally>;
 }
 
 interface UpstreamChildren {
-  readonly duration: Histogram.Internal<string>;
+  readonly duration: Observer;
   readonly identities: Map<string, IdentityChildren>;
 }
 
@@ -43,12 +47,7 @@ function bounded(name: string, known: ReadonlySet<string>): string {
   return known.has(name) ? name : OTHER_LABEL;
 }
 
-/** prom-client throws on what is not a number; an observation must never fail a request. */
-function countOf(value: number): number {
-  return value > 0 && Number.isFinite(value) ? value : 0;
-}
-
-export function createRequestSeries(instruments: RequestInstruments): RequestSeries {
+export function createRequestSeries(instruments: RequestInstruments, tallies: Tallies): RequestSeries {
   const upstreams = new Map<string, UpstreamChildren>();
   let knownUpstreams: ReadonlySet<string> = new Set();
   let knownIdentities: ReadonlySet<string> = new Set();
@@ -56,7 +55,7 @@ export function createRequestSeries(instruments: RequestInstruments): RequestSer
   const upstreamChildren = (upstream: string): UpstreamChildren => {
     let children = upstreams.get(upstream);
     if (children === undefined) {
-      children = { duration: instruments.duration.labels({ upstream }), identities: new Map() };
+      children = { duration: instruments.duration.of(upstream), identities: new Map() };
       upstreams.set(upstream, children);
     }
     return children;
@@ -67,9 +66,10 @@ export function createRequestSeries(instruments: RequestInstruments): RequestSer
     if (children === undefined) {
       const labels = { upstream, identity };
       children = {
-        bytesIn: instruments.bytesIn.labels(labels),
-        bytesOut: instruments.bytesOut.labels(labels),
+        bytesIn: tallies.of(instruments.bytesIn.labels(labels)),
+        bytesOut: tallies.of(instruments.bytesOut.labels(labels)),
         codes: new Map(),
+        byStatus: new Map(),
       };
       of.identities.set(identity, children);
     }
@@ -80,6 +80,19 @@ export function createRequestSeries(instruments: RequestInstruments): RequestSer
     instruments.bytesIn.remove({ upstream, identity });
     instruments.bytesOut.remove({ upstream, identity });
     for (const code of children.codes.keys()) instruments.requests.remove({ upstream, code, identity });
+    for (const tally of [children.bytesIn, children.bytesOut, ...children.codes.values()]) tallies.forget(tally);
+  };
+
+  const requestsTally = (children: IdentityChildren, upstream: string, identity: string, status: number): Tally => {
+    const code = codeLabel(status);
+    let tally = children.codes.get(code);
+    if (tally === undefined) {
+      tally = tallies.of(instruments.requests.labels({ upstream, code, identity }));
+      children.codes.set(code, tally);
+    }
+    // As many as there are codes with a label of their own, and not one for each number that an upstream may send.
+    if (code !== OTHER_LABEL) children.byStatus.set(status, tally);
+    return tally;
   };
 
   return {
@@ -88,16 +101,10 @@ export function createRequestSeries(instruments: RequestInstruments): RequestSer
       const identity = bounded(identityName, knownIdentities);
       const ofUpstream = upstreamChildren(upstream);
       const ofIdentity = identityChildren(ofUpstream, upstream, identity);
-      const code = codeLabel(status);
-      let requests = ofIdentity.codes.get(code);
-      if (requests === undefined) {
-        requests = instruments.requests.labels({ upstream, code, identity });
-        ofIdentity.codes.set(code, requests);
-      }
-      requests.inc();
-      ofUpstream.duration.observe(countOf(durationSeconds));
-      ofIdentity.bytesIn.inc(countOf(bytesIn));
-      ofIdentity.bytesOut.inc(countOf(bytesOut));
+      (ofIdentity.byStatus.get(status) ?? requestsTally(ofIdentity, upstream, identity, status)).add(1);
+      ofUpstream.duration.observe(durationSeconds);
+      ofIdentity.bytesIn.add(bytesIn);
+      ofIdentity.bytesOut.add(bytesOut);
     },
     keep(newUpstreams, newIdentities) {
       knownUpstreams = newUpstreams;
@@ -111,7 +118,7 @@ export function createRequestSeries(instruments: RequestInstruments): RequestSer
           children.identities.delete(identity);
         }
         if (stays(upstream, newUpstreams)) continue;
-        instruments.duration.remove({ upstream });
+        instruments.duration.remove(upstream);
         upstreams.delete(upstream);
       }
     },

@@ -1,15 +1,23 @@
-/** The upstream `self`: the gate's own metrics behind the gate's own policy. Knows /metrics and a one-line index. */
+/** The upstream `self`: the gate's own metrics behind the gate's own policy. Knows /metrics, /federate and a one-line index. */
+import type { Clock } from '../lib/clock.ts';
+import { parseSelector } from '../promql/parse-selector.ts';
+import { regexBudget } from '../promql/regex.ts';
+import type { Selector } from '../promql/selector.ts';
 import type { Answer } from '../request/answer.ts';
 import type { ServedUpstream } from '../request/upstream.ts';
-import { renderExposition } from './exposition.ts';
+import { packed, renderExposition } from './exposition.ts';
+import type { Exposition } from './exposition.ts';
 import type { GateMetrics } from './metrics.ts';
+import { federate } from './self-federation.ts';
 
 const SLICE = 64 * 1024;
-const INDEX = Buffer.from('promgate: its own metrics are at metrics\n');
+const INDEX = Buffer.from('promgate: its own metrics are at metrics, and at federate by match[]\n');
 
-export function createSelfUpstream(metrics: Pick<GateMetrics, 'expose'>): ServedUpstream {
+type Source = Pick<GateMetrics, 'expose' | 'values'>;
+
+export function createSelfUpstream(metrics: Source, clock: Clock): ServedUpstream {
   return (question, answer) => {
-    if (question.path !== '/metrics' && question.path !== '/') {
+    if (question.path !== '/metrics' && question.path !== '/' && question.path !== '/federate') {
       answer.refuse('path_unknown');
       return;
     }
@@ -22,17 +30,48 @@ export function createSelfUpstream(metrics: Pick<GateMetrics, 'expose'>): Served
       send(answer, INDEX);
       return;
     }
-    renderExposition(metrics, joined(question.headers['accept-encoding'])).then(
-      ({ headers, body }) => {
+    const accepted = joined(question.headers['accept-encoding']);
+    const page = question.path === '/metrics' ? renderExposition(metrics, accepted) : null;
+    (page ?? federation(metrics, question.query, accepted, clock)).then(
+      (exposition) => {
         if (answer.closed) return;
-        answer.open(200, headers);
-        send(answer, body);
+        if ('fault' in exposition) {
+          answer.refuse('bad_query', { detail: exposition.fault, told: exposition.fault });
+          return;
+        }
+        answer.open(200, exposition.headers);
+        send(answer, exposition.body);
       },
       (error: unknown) => {
         if (!answer.closed) answer.refuse('internal_error', { detail: String(error) });
       },
     );
   };
+}
+
+/** More than a scrape job has, and less than a stranger could keep a core busy with. */
+const MOST_SELECTORS = 100;
+/** Of all their regular expressions together, which every series is held against; in the units of promql/regex-cost.ts. */
+const REGEX_COST = 16_384;
+/** What Prometheus's /federate says. */
+const FEDERATED = 'text/plain; version=0.0.4; charset=utf-8';
+
+async function federation(
+  metrics: Pick<Source, 'values'>,
+  query: string,
+  acceptEncoding: string | undefined,
+  clock: Clock,
+): Promise<Exposition | { readonly fault: string }> {
+  const selectors: Selector[] = [];
+  const budget = regexBudget(REGEX_COST);
+  for (const text of new URLSearchParams(query).getAll('match[]')) {
+    const selector = parseSelector(text, budget);
+    if (!selector.ok) return { fault: selector.message };
+    if (selectors.push(selector.value) > MOST_SELECTORS)
+      return { fault: `more than ${String(MOST_SELECTORS)} match[]` };
+  }
+  const body = selectors.length === 0 ? '' : federate(await metrics.values(), selectors, clock.now());
+  return packed({ contentType: FEDERATED, body }, acceptEncoding);
 }
 
 function joined(header: string | string[] | undefined): string | undefined {

@@ -10,6 +10,8 @@ export type AnswerHeaders = Record<string, string | string[]>;
 export interface RefusalDetails {
   /** For the log only. */
   readonly detail?: string;
+  /** Told to the client behind the public sentence: about what it wrote itself, never about anything else. */
+  readonly told?: string;
   readonly retryAfterSeconds?: number;
   /** For 405. */
   readonly allow?: readonly string[];

@@ -39,9 +39,12 @@ export function createAppSwitch(services: Services): AppSwitch {
       const shift = current;
       if (shift === null) throw new Error('a request came before the first configuration');
       shift.inFlight += 1;
-      response.once('close', () => {
+      let isOver = false;
+      response.on('close', () => {
+        if (isOver) return;
+        isOver = true;
         shift.inFlight -= 1;
-        void endIfIdle(shift);
+        if (shift.replaced) void endIfIdle(shift);
       });
       shift.app.handle(request, response);
     },

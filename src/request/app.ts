@@ -3,7 +3,6 @@
  * sockets and the listener calls the new one. The app never listens and never writes to a response by itself: every
  * answer goes through the passage's Answer.
  */
-import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
@@ -18,8 +17,10 @@ import { arrivalOf } from './arrival.ts';
 import type { PasswordCheck } from './authenticate/password-check.ts';
 import type { Enrollment } from './enrollment.ts';
 import type { UpstreamPools } from './forward/pools.ts';
+import type { Scrapes } from './forward/scrape/scrapes.ts';
 import type { Passage } from './passage.ts';
 import { registerSteps } from './pipeline.ts';
+import { createRequestIds } from './request-ids.ts';
 import { createAnswer } from './respond/answer.ts';
 import type { ServedUpstream } from './upstream.ts';
 
@@ -33,6 +34,7 @@ export interface Services {
   /** Absent: nobody gets a certificate here. */
   readonly enrollment?: Enrollment;
   readonly pools: UpstreamPools;
+  readonly scrapes: Scrapes;
   readonly self: ServedUpstream;
 }
 
@@ -40,6 +42,9 @@ export type RequestHandler = (
   request: IncomingMessage | Http2ServerRequest,
   response: ServerResponse | Http2ServerResponse,
 ) => void;
+
+/** While it is being filled in. */
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
 export interface App {
   readonly handle: RequestHandler;
@@ -52,14 +57,15 @@ function passagePlugin(config: Config, { clock, log, metrics }: Services) {
     (app, _options, done) => {
       // Fastify wants the property's shape to exist before the first request; the value is per request.
       app.decorateRequest('passage', null as unknown as Passage);
+      const newId = createRequestIds();
       app.addHook('onRequest', (request, reply, next) => {
         const { connection, target, fault, expectsContinue } = arrivalOf(request.raw);
-        const passage: Omit<Passage, 'answer'> & { answer?: Passage['answer'] } = {
-          id: randomBytes(8).toString('hex'),
+        const passage: Writable<Omit<Passage, 'answer'>> & { answer: Passage['answer'] | null } = {
+          id: newId(),
           config,
           connection,
           target,
-          ...(fault?.asked === undefined ? {} : { asked: fault.asked }),
+          answer: null,
           startedAt: clock.monotonic(),
           expectsContinue,
           address: connection.facts.peer,
@@ -69,6 +75,7 @@ function passagePlugin(config: Config, { clock, log, metrics }: Services) {
           endpointClass: null,
           releases: [],
         };
+        if (fault?.asked !== undefined) passage.asked = fault.asked;
         passage.answer = createAnswer({
           request: request.raw,
           response: reply.raw,
@@ -87,7 +94,14 @@ function passagePlugin(config: Config, { clock, log, metrics }: Services) {
 }
 
 /** Pinned, because a router that reads a path differently from the judge is a way around the judge. */
-const ROUTING = { caseSensitive: true, useSemicolonDelimiter: false, ignoreDuplicateSlashes: false };
+const ROUTING = {
+  caseSensitive: true,
+  useSemicolonDelimiter: false,
+  ignoreDuplicateSlashes: false,
+  // What is judged is the target's own query; a second reading of it is work for nothing, and could differ.
+  querystringParser: () => NO_QUERY,
+};
+const NO_QUERY: Record<string, unknown> = Object.freeze({});
 
 /** Builds the app of one configuration; about 3 ms. */
 export async function buildApp(config: Config, services: Services): Promise<App> {
@@ -109,6 +123,7 @@ export async function buildApp(config: Config, services: Services): Promise<App>
     respond: {},
     accept: { config, hosts: services.hosts, clock: services.clock },
     authenticate: services,
+    enforce: { config, clock: services.clock },
     forward: { config, ...services },
   });
   await app.ready();

@@ -89,7 +89,7 @@ export const DENY_REASONS = {
     status: 400,
     public: 'request target is not in normal form',
     meaning:
-      'The path has `..`, `//`, an encoded or repeated separator, an over-long encoding, control characters or the like. Nothing is repaired: send the normal form.',
+      'The path has `..`, `//`, an encoded or repeated separator, an over-long encoding, control characters or the like, or the method is not in upper case. Nothing is repaired: send the normal form.',
   },
   bad_header: {
     status: 400,
@@ -203,19 +203,64 @@ export const DENY_REASONS = {
     public: 'not allowed',
     meaning: "The address is not in the identity's `allow_from`.",
   },
-  identity_path: { status: 403, public: 'not allowed', meaning: "The path is not in the identity's `paths`." },
+  identity_path: {
+    status: 403,
+    public: 'not allowed',
+    meaning: "The path is not in the identity's `paths`, or it is one of `@internals`, which only `paths` gives.",
+  },
   path_unknown: {
     status: 404,
     public: 'not found',
     meaning: "The path is not in the upstream's kind table; `also_allow` widens it.",
   },
   method_not_allowed: { status: 405, public: 'method not allowed', meaning: 'The path exists, not with this method.' },
+  // enforce
+  restricted_path: {
+    status: 403,
+    public: 'not available to an identity that may not see every series',
+    meaning:
+      'The identity has `match` or `labels`, and the answers of this path cannot be narrowed to them; docs/enforcement.md lists those that can. Or it is the page of an exporter and `exporter_page` is `refuse`.',
+  },
+  restricted_query: {
+    status: 403,
+    public: 'queries are not available to this identity',
+    meaning:
+      'The `match` of the identity has several selectors, which cannot be enforced inside PromQL. One selector, or `labels`, can.',
+  },
+  selector_denied: {
+    status: 403,
+    public: 'the selector is too wide',
+    meaning: 'A `match[]` is as wide as a selector in `deny_match` of the identity.',
+  },
+  bad_parameters: {
+    status: 400,
+    public: 'bad parameters',
+    meaning:
+      'Parameters of an identity with `match`, `labels` or `deny_match` that two servers could read in two ways: a single one given twice (in the query and the body), a raw `;`, a bad %-escape, no UTF-8, a NUL; or one that must be there is missing.',
+  },
+  bad_query: {
+    status: 400,
+    public: 'bad query',
+    meaning:
+      'PromQL or a selector of an identity with `match`, `labels` or `deny_match` that does not parse, uses what is not known to be safe to narrow, or comes to too many selectors.',
+  },
+  answer_unreadable: {
+    status: 502,
+    public: 'bad gateway',
+    meaning:
+      'The answer had to be narrowed to what the identity may see, and could not be read: compressed though it was asked for uncompressed, too large, of another type or shape, or an error of the upstream. The log has the cause.',
+  },
   // forward
-  body_too_large: { status: 413, public: 'request body too large', meaning: 'The body exceeds `request_body_limit`.' },
+  body_too_large: {
+    status: 413,
+    public: 'request body too large',
+    meaning: 'The body exceeds `request_body_limit`, or 64 KiB where the question of a restricted identity is read.',
+  },
   media_type: {
     status: 415,
     public: 'unsupported media type',
-    meaning: 'The body has a type that is not accepted here.',
+    meaning:
+      'The body has a type that is not accepted here. From an identity with `match`, `labels` or `deny_match` a POST is exactly `application/x-www-form-urlencoded`, without Content-Encoding.',
   },
   upstream_unreachable: {
     status: 502,
@@ -233,6 +278,47 @@ export const DENY_REASONS = {
     meaning: '`max_connections` to the upstream are in use and its queue is full or was waited for too long.',
   },
   upstream_timeout: { status: 504, public: 'upstream timeout', meaning: 'The upstream did not answer in time.' },
+  scrape_timeout: {
+    status: 504,
+    public: 'not answered within the scrape timeout',
+    meaning:
+      'The scraper would have given up: `X-Prometheus-Scrape-Timeout-Seconds`, less a margin, was over. Raise its `scrape_timeout`, or ask for less.',
+  },
+  scrape_busy: {
+    status: 503,
+    public: 'too many identical scrapes',
+    meaning:
+      'Two upstream requests for the same scrape are under way, and too much of both answers is gone for a third scraper to share one. Somebody reads very slowly, or the answer is very large; `share: off` asks the upstream for everyone.',
+  },
+  scrape_too_slow: {
+    status: 503,
+    public: 'the answer was read too slowly',
+    meaning:
+      'The scraper shared an answer with faster ones and fell so far behind that what it had not read yet had to be given up.',
+  },
+  cap_bytes: {
+    status: 422,
+    public: 'the answer is larger than this identity may have',
+    meaning:
+      'A scrape by the identity exceeds `bytes` of its `caps`. 422 as Prometheus answers a query with too many samples; an answer that has begun is cut.',
+  },
+  cap_series: {
+    status: 422,
+    public: 'the answer has more series than this identity may have',
+    meaning:
+      'A scrape by the identity exceeds `series` of its `caps`, or its series cannot be counted: compressed by the upstream though asked for uncompressed, malformed, or no exposition. An answer that has begun is cut.',
+  },
+  cap_duration: {
+    status: 504,
+    public: 'the scrape takes longer than this identity may wait',
+    meaning: 'A scrape by the identity exceeds `duration` of its `caps`. An answer that has begun is cut.',
+  },
+  cap_concurrent_scrapes: {
+    status: 429,
+    public: 'too many scrapes at once',
+    meaning:
+      'So many scrapes as `concurrent_scrapes` of the `caps` allows are under way for the identity; Retry-After is set. One credential in many scrapers counts together.',
+  },
   internal_error: { status: 500, public: 'internal error', meaning: 'A defect of the gate; the log has the details.' },
 } as const satisfies Record<string, DenyReasonRow>;
 

@@ -117,3 +117,6 @@ export const ENDPOINTS: Readonly<Record<UpstreamKind, readonly Endpoint[]>> = {
   exporter: rows('scrape', GET, '/', ['metrics', 'probe', '']),
   any: [],
 };
+
+/** What `url: self` has beside the table of its kind: the gate's own series, as a Prometheus federates its own. */
+export const SELF_ENDPOINTS: readonly Endpoint[] = rows('scrape', GET, '/', ['federate']);

@@ -22,6 +22,8 @@ export interface EnrollmentRequest {
 }
 
 export interface Enrollment {
+  /** Changes with every configuration that comes into force. */
+  epoch(): number;
   /** Whether a token is pending. Without one no token is looked at. */
   isOpen(): boolean;
   /** Whether this token is pending; the time that it takes tells nothing. */

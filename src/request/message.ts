@@ -51,3 +51,19 @@ export function bodyIsOutstanding(request: IncomingMessage | Http2ServerRequest)
   const stream = http2StreamOf(request);
   return stream === null ? !(request as IncomingMessage).complete : !stream.readableEnded;
 }
+
+/** RFC 9110 §12.5.3: whether gzip is taken, by name or by `*`, unless its weight is 0. Several headers are joined by a comma. */
+export function acceptsGzip(acceptEncoding: string | undefined): boolean {
+  // What Prometheus and most others send.
+  if (acceptEncoding === 'gzip') return true;
+  if (acceptEncoding === undefined || acceptEncoding === '') return false;
+  let byName: boolean | null = null;
+  let byStar = false;
+  for (const item of acceptEncoding.toLowerCase().split(',')) {
+    const [coding, ...parameters] = item.split(';').map((part) => part.trim());
+    const accepted = !parameters.some((parameter) => /^q=0(?:\.0{0,3})?$/.test(parameter));
+    if (coding === 'gzip' || coding === 'x-gzip') byName = accepted;
+    else if (coding === '*') byStar = accepted;
+  }
+  return byName ?? byStar;
+}

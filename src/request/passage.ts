@@ -6,6 +6,8 @@ import type { AskedFor } from './arrival.ts';
 import type { Connection } from './connection.ts';
 import type { EndpointClass } from './endpoints.ts';
 import type { Identity } from './identity.ts';
+import type { WrittenQuestion } from './question.ts';
+import type { ScrapeRecord } from './scrape-record.ts';
 import type { Target } from './target.ts';
 
 export interface Passage {
@@ -30,6 +32,10 @@ export interface Passage {
   /** The path below the upstream's prefix, by which the kind table judges. Set by authorize. */
   kindPath: string;
   endpointClass: EndpointClass | null;
+  /** Set by enforce for a restricted identity: what is asked in the place of what came. */
+  question?: WrittenQuestion;
+  /** Set by forward on the scrape path: what accounting writes down beside the rest. */
+  scrape?: ScrapeRecord;
   /** Bytes of the request body that came. Counted by forward, read by accounting. */
   bytesIn?: number;
   /** What a step acquired; run once, in reverse order, when the answer is over. */

@@ -8,6 +8,8 @@ import type { AcceptOptions } from './accept/plugin.ts';
 import { authenticatePlugin } from './authenticate/plugin.ts';
 import type { AuthenticateOptions } from './authenticate/plugin.ts';
 import { authorizePlugin } from './authorize/plugin.ts';
+import { enforcePlugin } from './enforce/plugin.ts';
+import type { EnforceOptions } from './enforce/plugin.ts';
 import { forwardPlugin } from './forward/plugin.ts';
 import type { ForwardOptions } from './forward/plugin.ts';
 import { respondPlugin } from './respond/plugin.ts';
@@ -17,6 +19,7 @@ export interface StepOptions {
   readonly respond: RespondOptions;
   readonly accept: AcceptOptions;
   readonly authenticate: AuthenticateOptions;
+  readonly enforce: EnforceOptions;
   readonly forward: ForwardOptions;
 }
 
@@ -25,5 +28,6 @@ export async function registerSteps(app: FastifyInstance, options: StepOptions):
   await app.register(acceptPlugin, options.accept);
   await app.register(authenticatePlugin, options.authenticate);
   await app.register(authorizePlugin);
+  await app.register(enforcePlugin, options.enforce);
   await app.register(forwardPlugin, options.forward);
 }

@@ -146,7 +146,7 @@ it('a gate on a unix socket has nothing to print', async () => {
   expect((await fixture.init()).terminal.stdout).toEqual([]);
 });
 
-it('names the command only for a configuration that is not in this folder', async () => {
+it('names the command that serves, with the configuration where it is not in this folder', async () => {
   const run = await fixture.init();
   expect(run.terminal.stdout.join('\n')).toContain(
     `Once it serves (promgate run --config.file=${fixture.path('promgate.yml')}), ask it:`,
@@ -164,5 +164,5 @@ it('names the command only for a configuration that is not in this folder', asyn
     serverCa: layoutOf('.').ca.cert,
     hasPasswordFile: false,
   });
-  expect(here?.split('\n')[0]).toBe('Once it serves, ask it:');
+  expect(here?.split('\n')[0]).toBe('Once it serves (promgate run, or npm start in a checkout), ask it:');
 });

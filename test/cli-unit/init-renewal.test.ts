@@ -28,7 +28,7 @@ const OWN = ['certs/prometheus.crt', 'certs/server.crt'];
 
 it('renews own certificates in their last 30 days, for the same keys, and once', async () => {
   fixture.clock.advance(366 * DAY_MS);
-  expect(await changed(() => fixture.init())).toEqual([]);
+  expect((await changed(() => fixture.init())).sort()).toEqual(['certs/ca-index.json', 'certs/ca.crl']);
   fixture.clock.advance(2 * DAY_MS);
   expect((await changed(() => fixture.init())).sort()).toEqual(OWN);
   for (const name of ['server', 'prometheus']) {

@@ -1,8 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { createServer } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/main.ts';
-import { parseFingerprint, parseGate } from '../../src/cli/pki/gate-client.ts';
+import { holderOf } from '../../src/cli/pki/enrollment.ts';
+import { askGate, parseFingerprint, parseGate } from '../../src/cli/pki/gate-client.ts';
 import { readSigningRequest } from '../../src/tls/authority/signing-request.ts';
 import { createPkiFixture } from './pki-fixture.ts';
 import type { PkiFixture, Typed } from './pki-fixture.ts';
@@ -52,6 +55,10 @@ describe('pki token', () => {
     expect(JSON.parse(fixture.text(TOKENS))).toMatchObject({
       tokens: [{ name: 'central', sans: [{ type: 'dns', value: 'central' }], days: 90, purpose: 'clientAuth' }],
     });
+  });
+
+  it('counts one minute as one', async () => {
+    expect((await fixture.pki(token({ minutes: 1 }))).stdout[0]).toContain('within 1 minute (until');
   });
 
   it('takes the address of the gate from the configuration beside it, and says what is missing there', async () => {
@@ -174,6 +181,54 @@ describe('pki enroll --renew', () => {
     expect((await fixture.refusal(renew({ force: true }))).text).toContain('central.enrollment.json is damaged');
     fixture.clock.advance(91 * 86_400_000);
     expect((await fixture.refusal(renew({ force: true }))).text).toContain('has ended');
+  });
+});
+
+describe('pki renew on the host of a client', () => {
+  it.each(['central.enrollment.json', 'central.ca.crt'])('hints at `pki enroll` where %s is', async (name) => {
+    const renew = { action: 'renew', name: 'central', directory: fixture.root } as const;
+    expect((await fixture.refusal(renew)).text).toContain('`promgate pki init` makes one');
+    writeFileSync(join(fixture.root, name), '{}');
+    const { text } = await fixture.refusal(renew);
+    expect(text).toContain(`\`promgate pki enroll central --renew --directory=${fixture.root}\``);
+    expect(text).not.toContain('pki init');
+  });
+});
+
+describe('what an enrolled client is told', () => {
+  it('is the name of the certificate, with its kinds of names', async () => {
+    const sans = ['dns:central.example.com', 'ip:10.0.0.1', 'email:a@example.com', 'uri:spiffe://x/y'];
+    await fixture.pki({ action: 'issue client', name: 'central', sans });
+    expect(holderOf(fixture.certificate('central.crt'))).toBe(
+      '"central" (DNS:central.example.com, IP:10.0.0.1, email:a@example.com, URI:spiffe://x/y)',
+    );
+  });
+
+  it('of a gate that is of another CA: in a renewal that the CA may be a new one', async () => {
+    await fixture.pki({ action: 'issue server', names: ['localhost', '127.0.0.1'] });
+    const server = createServer({ cert: fixture.text('localhost.crt'), key: fixture.text('localhost.key') });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const other = createPkiFixture();
+    try {
+      await other.pki({ action: 'init', name: 'other' });
+      await other.pki({ action: 'issue client', name: 'central' });
+      const gate = parseGate(`https://127.0.0.1:${String((server.address() as AddressInfo).port)}`);
+      const call = { ca: other.text('ca.crt'), caFile: 'central.ca.crt', request: '' };
+      const client = { cert: other.text('central.crt'), key: other.text('central.key') };
+      const hint = 'was the CA rotated? put its new ca.crt in the place of central.ca.crt';
+      await expect(askGate(gate, { ...call, client })).rejects.toMatchObject({
+        hint: expect.stringContaining(hint) as string,
+      });
+      await expect(askGate(gate, call)).rejects.not.toMatchObject({ hint: expect.stringContaining(hint) as string });
+      server.on('secureConnection', (socket) => socket.destroy());
+      const known = { ca: fixture.text('ca.crt'), request: '' };
+      await expect(askGate(gate, { ...known, client })).rejects.toMatchObject({
+        hint: expect.stringContaining('the certificate was revoked or has ended') as string,
+      });
+    } finally {
+      other.remove();
+      server.close();
+    }
   });
 });
 

@@ -72,7 +72,7 @@ export function createPkiFixture(): PkiFixture {
   const attempt = async (action: Typed): Promise<RecordingTerminal & { readonly code: number }> => {
     const terminal = recordingTerminal();
     const input = { isTerminal: false, read: () => Promise.resolve(fixture.typed.shift() ?? '') };
-    const complete = { ...DEFAULTS, directory, ...action } as PkiAction;
+    const complete = { ...DEFAULTS, configFile: join(root, 'promgate.yml'), directory, ...action } as PkiAction;
     const code = await pkiCommand(complete, terminal, { clock, hostName: 'centre', input });
     return { ...terminal, code };
   };

@@ -74,10 +74,12 @@ describe('pki revoke', () => {
     expect(f.crl()).toMatchObject({ number: 3n, revoked: new Set([f.certificate('a.crt').serial]) });
   });
 
-  it('says when the configuration beside it does not name the list', async () => {
+  it('fails when the configuration beside it does not name the list, and revokes all the same', async () => {
     const config = join(f.root, 'promgate.yml');
     writeFileSync(config, 'tls_server_config: {client_ca_file: certs/ca.crt}\n');
-    const before = await f.pki({ action: 'revoke', target: 'a' });
+    const before = await f.run({ action: 'revoke', target: 'a' });
+    expect(before.code).toBe(1);
+    expect(f.crl().revoked).toEqual(new Set([f.certificate('a.crt').serial]));
     expect(before.stderr.join('\n')).toContain('does not name this list');
     writeFileSync(config, 'tls_server_config: {client_ca_file: certs/ca.crt, client_crl_files: [certs/ca.crl]}\n');
     const after = await f.pki({ action: 'revoke', target: 'a' });

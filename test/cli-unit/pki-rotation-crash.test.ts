@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { pkiCommand } from '../../src/cli/commands/pki.ts';
 import type { PkiAction } from '../../src/cli/commands/pki.ts';
 import { loadConfig } from '../../src/config/load.ts';
+import { parseCrls } from '../../src/formats/crl.ts';
 import { keyMatches, parseCertificates } from '../../src/formats/x509.ts';
 import type { CertificateInfo } from '../../src/formats/x509.ts';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -38,6 +39,8 @@ upstreams: [{url: self, kind: exporter}]
 const before = new Map<Step, string>();
 let root: string;
 let shift = 0;
+/** The serial number of a certificate that was revoked before. */
+let stolen: string;
 /** Every attempt begins after the lock of the one that died has grown old. */
 const clock = { ...systemClock, now: () => systemClock.now() + shift };
 
@@ -91,6 +94,9 @@ beforeAll(async () => {
   await pki({ action: 'init', name: 'fleet', passphrase: false });
   await pki({ action: 'issue server', names: ['site.example.com'] });
   await pki({ action: 'issue client', name: 'central' });
+  await pki({ action: 'issue client', name: 'stolen' });
+  stolen = leafOf('stolen.crt').serial;
+  await pki({ action: 'revoke', target: 'stolen', reason: 'keyCompromise' });
   writeFileSync(join(root, 'promgate.yml'), CONFIG, { mode: 0o600 });
   for (const step of STEPS) {
     const kept = mkdtempSync(join(tmpdir(), 'promgate-crash-'));
@@ -136,5 +142,24 @@ describe('a rotation that is killed', () => {
       );
     }
     expect(changes).toBeGreaterThan(15);
+  });
+
+  it('never forgets a revocation of a CA that is still trusted', { timeout: 120_000 }, async () => {
+    const lost: number[] = [];
+    for (let at = 0; ; at += 1) {
+      restart(before.get('finish') ?? '');
+      crash.left = at;
+      await rotate('finish').catch(() => undefined);
+      const hasCrashed = crash.isOver;
+      Object.assign(crash, { left: null, isOver: false });
+      if (!hasCrashed) break;
+      shift += 60_000;
+      expect(await pki({ action: 'crl', restored: false })).toBe(0);
+      const isTrusted = text('ca.crt').match(/BEGIN CERTIFICATE/g)?.length === 2;
+      const lists = parseCrls(text('ca.crl'));
+      const isListed = lists.ok && lists.value.some(({ revoked }) => revoked.has(stolen));
+      if (isTrusted && !isListed) lost.push(at);
+    }
+    expect(lost).toEqual([]);
   });
 });

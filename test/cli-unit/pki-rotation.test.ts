@@ -225,11 +225,67 @@ describe('pki rotate --reissue', () => {
     expect(stderr.join('\n')).toContain('warning: of the old CA, and not in this directory: client "away"');
   });
 
+  it('says so in every rotation: a certificate of an earlier CA, which is gone, replaces none', async () => {
+    const csr = f.path('their.csr');
+    const flags = ['-nodes', '-subj', '/CN=x', '-keyout', f.path('their.pem'), '-out', csr];
+    execFileSync('openssl', ['req', '-new', '-newkey', 'rsa:2048', ...flags], { stdio: 'ignore' });
+    const signAway = async () => {
+      await f.pki({ action: 'sign', request: csr, name: 'away' });
+      const { serial } = f.certificate('away.crt');
+      for (const suffix of ['crt', 'chain.crt']) rmSync(f.path(`away.${suffix}`), { force: true });
+      return serial;
+    };
+    const warning = 'warning: of the old CA, and not in this directory: client "away"';
+    await signAway();
+    for (const round of [1, 2]) {
+      const { stdout } = await prepare();
+      expect(stdout.join('\n'), String(round)).toContain('     promgate pki enroll away --renew --force\n  3. ');
+      expect((await reissue()).stderr.join('\n'), String(round)).toContain(warning);
+      const serial = await signAway();
+      expect((await reissue()).stderr.join('\n'), String(round)).not.toContain(warning);
+      await f.pki({ action: 'revoke', target: serial });
+      expect((await reissue()).stderr.join('\n'), String(round)).toContain(warning);
+      await signAway();
+      await finish();
+    }
+  });
+
+  it('names no client for `pki enroll` whose files are here', async () => {
+    await f.pki({ action: 'renew', name: 'central' });
+    const { stdout } = await prepare();
+    expect(stdout.join('\n')).not.toContain('pki enroll');
+    expect(stdout.join('\n')).toContain('  2. promgate pki rotate --reissue');
+  });
+
+  it('tells the new keys for `spki`, and which identity has the old one only', async () => {
+    const config = join(f.root, 'promgate.yml');
+    const [old] = f.index().issued.filter(({ name }) => name === 'central');
+    const pinned = (...pins: string[]) => {
+      const certificates = pins.map((spki) => ({ spki }));
+      writeFileSync(config, JSON.stringify({ identities: [{ name: 'centre', certificates }] }));
+    };
+    pinned(old?.spki ?? '');
+    await prepare();
+    const first = (await reissue()).stderr;
+    const next = f.index().issued.findLast(({ name }) => name === 'central')?.spki ?? '';
+    expect(first).toContain(`promgate:   "central": spki: ${next}`);
+    expect(first).toContain(
+      `promgate: warning: identity "centre" in ${config} has the old key of "central": add { spki: ${next} } to its certificates`,
+    );
+    expect(first.findIndex((line) => line.includes('"centre"'))).toBeLessThan(
+      first.findIndex((line) => line.includes('Carry the files')),
+    );
+    pinned(old?.spki ?? '', next);
+    expect((await reissue()).stderr.join('\n')).not.toContain('"centre"');
+  });
+
   it('has both lists name what each CA revoked, with one number', async () => {
     await prepare();
     await reissue();
     const [old] = f.index().issued.filter(({ name, issuer }) => name === 'central' && issuer !== undefined);
-    await f.pki({ action: 'revoke', target: old?.serial ?? '' });
+    const { stderr } = await f.pki({ action: 'revoke', target: old?.serial ?? '' });
+    expect(stderr[0]).toContain(`number 3 of ${NEW}, 0 revoked, valid until`);
+    expect(stderr[1]).toContain(`number 3 of ${OLD}, 1 revoked, valid until`);
     await f.pki({ action: 'revoke', target: f.path('central.crt') });
     await f.pki({ action: 'revoke', target: 'serial:0b' });
     expect(lists()).toMatchObject([
@@ -300,15 +356,25 @@ describe('pki rotate --finish', () => {
       'has seen it within the day',
       { seenSecondsAgo: DAY_SECONDS - 1, last: { name: 'central', address: '10.0.0.1' } },
       'saw a client certificate of the old CA 23 h ago: "central" from "10.0.0.1"',
+      /hint: a connection keeps the certificate .*max_connection_age/,
+      /24 h$/m,
     ],
-    ['was started within the day', { watchedSeconds: 3600 }, 'has looked for 60 min only: it cannot know of 24 hours'],
-  ])('is refused while a gate %s, and nothing changes', async (_, report, words) => {
+    [
+      'was started within the day',
+      { watchedSeconds: 3600 },
+      'has looked for 60 min only: it cannot know of 24 hours',
+      /hint: try again when it has run for 24 h$/m,
+      /max_connection_age/,
+    ],
+  ])('is refused while a gate %s, and nothing changes', async (_, report, words, hint, otherHint) => {
     const quiet = await gateThatSays(() => trusted({}));
     const admin = await gateThatSays(() => trusted(report));
     const { code, text } = await attempt(quiet, admin);
     expect(code).toBe(1);
     expect(text).toContain(`the gate at ${admin} ${words}`);
     expect(text).not.toContain(quiet);
+    expect(text).toMatch(hint);
+    expect(text).not.toMatch(otherHint);
     expect(text).toContain('--force takes the old CA away all the same, and shuts out who still uses it');
     expect(cas()).toEqual([NEW, OLD]);
   });

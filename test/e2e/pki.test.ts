@@ -1,11 +1,12 @@
 /** The own CA from end to end: what `promgate pki` makes works with openssl, curl, Prometheus and node_exporter. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:http2';
 import { Agent, get } from 'node:https';
 import { readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { curl } from '../support/curl.ts';
 import { freePort } from '../support/free-port.ts';
 import { promgate, startGate } from '../support/gate.ts';
@@ -17,6 +18,8 @@ import { runProcess, startProcess } from '../support/processes.ts';
 import type { RunningProcess } from '../support/processes.ts';
 import { findProgram } from '../support/programs.ts';
 import { startPrometheus } from '../support/prometheus.ts';
+
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /** From the end of `pki revoke` to the end of the connection: a second, and as much again for a busy machine. */
 const SHUT_OUT_MS = 2_000;
@@ -211,5 +214,62 @@ describe('identities by public key', () => {
     await pki('renew', 'pinned', '--new-key');
     expect(await ask('pinned')).toBe(403);
     await writeFile(file, before);
+  });
+});
+
+describe('a gate that promgate init made', () => {
+  let folder: string;
+  let port: number;
+  const started: RunningProcess[] = [];
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'promgate-init-pki-'));
+    expect(await promgate(['init'], { cwd: folder })).toMatchObject({ code: 0 });
+    const adminPort = await freePort();
+    port = await freePort();
+    await appendFile(join(folder, 'promgate.yml'), `admin_address: 127.0.0.1:${adminPort}\n`);
+  });
+  afterEach(async () => {
+    await Promise.all(started.splice(0).map((child) => child.stop()));
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  async function start(): Promise<RunningProcess> {
+    const running = startProcess(process.execPath, [MAIN, 'run', `--web.listen-address=127.0.0.1:${port}`], {
+      cwd: folder,
+    });
+    started.push(running);
+    await poll('the gate is ready', async () => {
+      if (running.exit() !== null) throw new Error(running.output());
+      return (await promgate(['healthcheck'], { cwd: folder })).code === 0;
+    });
+    return running;
+  }
+  const ask = async (): Promise<number> => {
+    const own = (name: string): string => join(folder, 'certs', name);
+    const words = ['--cacert', own('ca.crt'), '--cert', own('prometheus.crt'), '--key', own('prometheus.key')];
+    const hasPrefix = readFileSync(join(folder, 'promgate.yml'), 'utf8').includes('path_prefix: /promgate');
+    return (await curl(...words, `https://localhost:${port}${hasPrefix ? '/promgate' : ''}/metrics`)).status;
+  };
+
+  it('lets its client in at once after a start with a list that expired while it was off', async () => {
+    const lines = ['[ca]', 'default_ca=x', '[x]', 'database=index.txt', 'crlnumber=number', '[e]'];
+    await writeFile(join(folder, 'openssl.cnf'), [...lines, 'authorityKeyIdentifier=keyid', ''].join('\n'));
+    await writeFile(join(folder, 'index.txt'), '');
+    await writeFile(join(folder, 'number'), '01\n');
+    const dates = ['-crl_lastupdate', '20240101000000Z', '-crl_nextupdate', '20240131000000Z'];
+    const files = ['-cert', 'certs/ca.crt', '-keyfile', 'certs/ca.key', '-out', 'certs/ca.crl'];
+    const argv = ['ca', '-gencrl', '-config', 'openssl.cnf', '-crlexts', 'e', '-md', 'sha256', ...dates, ...files];
+    expect(await runProcess('openssl', argv, { cwd: folder })).toMatchObject({ code: 0 });
+    const running = await start();
+    expect(await ask()).toBe(200);
+    expect(running.output()).toContain('renewed the revocation list');
+  });
+
+  it('shuts out whom promgate pki revoke names', async () => {
+    await start();
+    expect(await ask()).toBe(200);
+    expect(await promgate(['pki', 'revoke', 'prometheus'], { cwd: folder })).toMatchObject({ code: 0 });
+    await poll('the holder is shut out', async () => (await ask()) !== 200, { deadlineMs: SHUT_OUT_MS, everyMs: 100 });
   });
 });

@@ -83,6 +83,19 @@ describe('the exposition', () => {
       }),
     );
     metrics.request(REQUEST);
+    metrics.scrape({
+      ...REQUEST,
+      scrape: { bytes: 1, series: 1, samples: 1, firstByteMs: 1, sharing: 'leader' },
+      isWhole: true,
+    });
+    metrics.visited({
+      identity: { name: 'prom', label: 'prom', user: 'prom', certificate: null, claim: { kind: 'open' } },
+      address: '192.0.2.7',
+      bytesOut: 1,
+      scrape: null,
+      isWhole: true,
+      denial: null,
+    });
     metrics.refused('bad_http');
     metrics.connectionOpened();
     metrics.upstreamUp(REQUEST.upstream, true);

@@ -1,9 +1,11 @@
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { acceptsGzip } from '../../src/observe/exposition.ts';
+import { acceptsGzip } from '../../src/request/message.ts';
 import { createSelfUpstream } from '../../src/observe/self.ts';
+import type { MetricValues } from '../../src/observe/self-federation.ts';
 import type { Answer, AnswerHeaders } from '../../src/request/answer.ts';
 import type { Question } from '../../src/request/upstream.ts';
+import { createFakeClock } from '../support/fake-clock.ts';
 
 interface Recorded {
   status: number | null;
@@ -67,8 +69,38 @@ const ask = (changes: Partial<Question> = {}): Question => ({
   ...changes,
 });
 
+const SERIES: readonly MetricValues[] = [
+  {
+    name: 'promgate_requests_total',
+    values: [
+      { labels: { identity: 'one', code: 200 }, value: 3 },
+      { labels: { identity: 'two "x"\n', code: 403 }, value: 1 },
+    ],
+  },
+  {
+    name: 'duration_seconds',
+    values: [
+      { metricName: 'duration_seconds_bucket', labels: { le: '+Inf' }, value: 7 },
+      { metricName: 'duration_seconds_sum', labels: {}, value: Number.POSITIVE_INFINITY },
+      { metricName: 'duration_seconds_count', labels: {}, value: 7 },
+    ],
+  },
+];
+const NOW = 1_700_000_000_000;
+
 const serving = (body: string) =>
-  createSelfUpstream({ expose: async () => ({ contentType: 'text/plain; version=0.0.4', body }) });
+  createSelfUpstream(
+    { expose: async () => ({ contentType: 'text/plain; version=0.0.4', body }), values: async () => SERIES },
+    createFakeClock(NOW),
+  );
+
+async function federated(...selectors: readonly string[]) {
+  const query = selectors.map((selector) => `match[]=${encodeURIComponent(selector)}`).join('&');
+  const { answer, seen } = record();
+  serving('')(ask({ path: '/federate', query }), answer);
+  await expect.poll(() => seen.ended).toBe(true);
+  return { refused: seen.refused, text: Buffer.concat(seen.chunks).toString(), headers: seen.headers };
+}
 
 describe('the upstream self', () => {
   it('serves the metrics as text', async () => {
@@ -128,7 +160,7 @@ describe('the upstream self', () => {
   it('has an index, and nothing else', () => {
     const index = record();
     serving('')(ask({ path: '/' }), index.answer);
-    expect(Buffer.concat(index.seen.chunks).toString()).toMatch(/^promgate: .*metrics\n$/);
+    expect(Buffer.concat(index.seen.chunks).toString()).toMatch(/^promgate: .*metrics.*federate.*\n$/);
     const other = record();
     serving('')(ask({ path: '/-/reload' }), other.answer);
     expect(other.seen.refused).toBe('path_unknown');
@@ -139,8 +171,44 @@ describe('the upstream self', () => {
 
   it('answers a failed exposition as a defect', async () => {
     const { answer, seen } = record();
-    createSelfUpstream({ expose: () => Promise.reject(new Error('boom')) })(ask(), answer);
+    createSelfUpstream({ expose: () => Promise.reject(new Error('boom')), values: async () => [] }, createFakeClock())(
+      ask(),
+      answer,
+    );
     await expect.poll(() => seen.refused).toEqual(['internal_error', { detail: 'Error: boom' }]);
+  });
+});
+
+describe('its /federate', () => {
+  it('gives the series that a selector matches, by name, untyped and with the time', async () => {
+    const { text, headers } = await federated('{__name__=~"duration_.*"}', 'promgate_requests_total{identity="one"}');
+    expect(headers).toMatchObject({ 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+    expect(text).toBe(`# TYPE duration_seconds_bucket untyped
+duration_seconds_bucket{le="+Inf"} 7 ${String(NOW)}
+# TYPE duration_seconds_count untyped
+duration_seconds_count 7 ${String(NOW)}
+# TYPE duration_seconds_sum untyped
+duration_seconds_sum +Inf ${String(NOW)}
+# TYPE promgate_requests_total untyped
+promgate_requests_total{identity="one",code="200"} 3 ${String(NOW)}
+`);
+  });
+
+  it('gives a series once, whoever matches it, and escapes its labels', async () => {
+    const { text } = await federated('{identity=~"two.*"}', '{code="403"}');
+    expect(text.split('\n')[1]).toBe(`promgate_requests_total{identity="two \\"x\\"\\n",code="403"} 1 ${String(NOW)}`);
+    expect(text.trimEnd().split('\n')).toHaveLength(2);
+  });
+
+  it('is empty without a selector, and for one that matches nothing', async () => {
+    expect(await federated()).toMatchObject({ text: '', refused: null });
+    expect(await federated('up')).toMatchObject({ text: '', refused: null });
+  });
+
+  it('refuses what is no selector, and more selectors than anybody needs', async () => {
+    expect((await federated('{')).refused).toMatchObject(['bad_query', {}]);
+    expect((await federated('{a=~"("}')).refused).toMatchObject(['bad_query', {}]);
+    expect((await federated(...Array.from({ length: 101 }, () => 'up'))).refused).toMatchObject(['bad_query', {}]);
   });
 });
 

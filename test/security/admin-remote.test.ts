@@ -23,6 +23,7 @@ describe('from beyond loopback', () => {
   it.each([
     ['GET', '/'],
     ['GET', '/api/lockouts'],
+    ['GET', '/api/users'],
     ['POST', '/-/reload'],
     ['POST', '/api/lockouts/clear'],
     ['POST', '/metrics'],

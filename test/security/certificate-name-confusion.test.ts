@@ -14,6 +14,7 @@ import {
 import { authenticate } from '../../src/request/authenticate/modes.ts';
 import { createAuthority, type Authority, type Issued } from '../support/certificates.ts';
 import { handshake, trustOf } from '../request/authenticate/handshake.ts';
+import { identityOf } from '../support/config-fixture.ts';
 
 let root: Authority;
 let server: Issued;
@@ -30,7 +31,7 @@ function rule(
   passwordUsers: readonly string[],
   certificates: readonly CertificateMatcher[],
 ): IdentityRule {
-  return { name, passwordUsers, certificates, allowFrom: null, paths: null };
+  return identityOf({ name, passwordUsers, certificates });
 }
 
 const RULES = [

@@ -1,5 +1,5 @@
 /** Configurations with every default filled in; each test changes what it is about. */
-import type { AcmeSettings, Config, Limits, Tls, Upstream } from '../../src/config/config.ts';
+import type { AcmeSettings, Caps, Config, IdentityRule, Limits, Tls, Upstream } from '../../src/config/config.ts';
 import { EMPTY_ADDRESS_SET } from '../../src/formats/address-set.ts';
 
 export const LIMITS: Limits = {
@@ -39,6 +39,23 @@ export function upstreamOf(changes: Partial<Upstream> = {}): Upstream {
     responseTimeoutMs: 120_000,
     bodyTimeoutMs: 60_000,
     requestBodyLimit: 1024 * 1024,
+    scrape: { compression: 'upstream', compressionLevel: 1, share: 'off', maxAgeMs: 0 },
+    ...changes,
+  };
+}
+
+export const NO_CAPS: Caps = { bytes: null, series: null, durationMs: null, concurrentScrapes: null };
+
+export function identityOf(changes: Partial<IdentityRule> = {}): IdentityRule {
+  return {
+    name: 'master',
+    passwordUsers: ['prom'],
+    certificates: [],
+    allowFrom: null,
+    paths: null,
+    restriction: null,
+    denyMatch: [],
+    caps: NO_CAPS,
     ...changes,
   };
 }
@@ -99,6 +116,7 @@ export function configOf(changes: Partial<Config> = {}): Config {
     rateLimit: null,
     upstreams: [upstreamOf()],
     identities: null,
+    caps: NO_CAPS,
     headers: {},
     admin: { address: { kind: 'tcp', host: '127.0.0.1', port: 0, text: '127.0.0.1:0' }, hosts: new Set() },
     accessLog: false,

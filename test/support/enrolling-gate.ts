@@ -17,6 +17,7 @@ import { connectionVerdict } from '../../src/request/authenticate/client-certifi
 import { createPasswordCheck } from '../../src/request/authenticate/password-check.ts';
 import { ENROLLMENT_PATH } from '../../src/request/enrollment.ts';
 import { createUpstreamPools } from '../../src/request/forward/pools.ts';
+import { createScrapes } from '../../src/request/forward/scrape/scrapes.ts';
 import { rawRefusal } from '../../src/request/respond/refusal.ts';
 import { authorityPaths } from '../../src/tls/authority/authority-directory.ts';
 import { createCa } from '../../src/tls/authority/certificate-authority.ts';
@@ -68,6 +69,8 @@ export interface EnrollingGate {
   /** A client certificate that the gate trusts. */
   client(name: string, days?: number): Promise<CertificateAndKey>;
   ask(asked: Asked): Promise<Answered>;
+  /** Takes another configuration into force; `tls` is put beside what the section has. */
+  reload(yaml: string, tls?: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -80,8 +83,11 @@ export async function newRequest(name = 'x'): Promise<{ readonly key: string; re
   return { key, request: await createSigningRequest(key, name) };
 }
 
-/** @param yaml what stands beside TLS, users and the listen address; `authenticate` and `enrollment` at least. */
-export async function startEnrollingGate(yaml: string): Promise<EnrollingGate> {
+/**
+ * @param yaml what stands beside TLS, users and the listen address; `authenticate` and `enrollment` at least.
+ * @param beside PEM of other CAs that the gate trusts, in the same file as its own.
+ */
+export async function startEnrollingGate(yaml: string, beside = ''): Promise<EnrollingGate> {
   const directory = mkdtempSync(join(tmpdir(), 'promgate-enrolling-'));
   const path = (name: string): string => join(directory, name);
   const clock = shiftedClock(systemClock);
@@ -89,7 +95,7 @@ export async function startEnrollingGate(yaml: string): Promise<EnrollingGate> {
   const server = await issueServer({ ca, names: ['localhost', '127.0.0.1'], now: clock.now() });
   mkdirSync(path('certs'));
   const files = {
-    'certs/ca.crt': ca.cert,
+    'certs/ca.crt': ca.cert + beside,
     'certs/ca.key': ca.key,
     'server.crt': server.cert,
     'server.key': server.key,
@@ -97,18 +103,21 @@ export async function startEnrollingGate(yaml: string): Promise<EnrollingGate> {
   for (const [name, content] of Object.entries({ ...files, htpasswd: await htpasswdLine(USER, PASSWORD) })) {
     writeFileSync(path(name), content, { mode: 0o600 });
   }
-  writeFileSync(
-    path('promgate.yml'),
-    `listen_addresses: ["127.0.0.1:0"]
+  const configure = (text: string, tls = ''): void => {
+    writeFileSync(
+      path('promgate.yml'),
+      `listen_addresses: ["127.0.0.1:0"]
 admin_address: off
-tls_server_config: {cert_file: server.crt, key_file: server.key, client_ca_file: certs/ca.crt}
+tls_server_config: {cert_file: server.crt, key_file: server.key, client_ca_file: certs/ca.crt, ${tls}}
 upstreams: [{url: self}]
-${yaml}
+${text}
 `,
-  );
+    );
+  };
+  configure(yaml);
   const loaded = await loadConfig(path('promgate.yml'), { generation: 1 });
   if (!loaded.ok) throw new Error(JSON.stringify(loaded.problems));
-  const { config } = loaded;
+  let { config } = loaded;
 
   const log = recordingLog();
   const refusals: string[] = [];
@@ -132,6 +141,7 @@ ${yaml}
     passwordCheck,
     enrollment: enroller,
     pools,
+    scrapes: createScrapes({ clock }),
     self: (_question, answer) => {
       answer.open(200, { 'content-length': '3' });
       answer.write(Buffer.from('ok\n'));
@@ -178,6 +188,16 @@ ${yaml}
     client: (name, days = 90) =>
       issueClient({ ca, name, sans: [{ type: 'dns', value: `${name}.example.com` }], days, now: clock.now() }),
     ask: (asked) => ask(port, ca.cert, asked),
+    async reload(text, tls) {
+      configure(text, tls);
+      const again = await loadConfig(path('promgate.yml'), { generation: config.generation + 1 });
+      if (!again.ok) throw new Error(JSON.stringify(again.problems));
+      const app = await apps.prepare(again.config);
+      config = again.config;
+      listener.apply(config);
+      app.takeOver();
+      enroller.follow(config.enrollment);
+    },
     async close() {
       enroller.close();
       await listener.close();

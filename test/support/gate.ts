@@ -24,6 +24,8 @@ export interface GateOptions {
   readonly argv?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly scheme?: 'https' | 'http';
+  /** The program; default: dist/cli/main.js. */
+  readonly main?: string;
 }
 
 export interface Gate extends GatePorts {
@@ -59,7 +61,7 @@ export async function startGate(options: GateOptions): Promise<Gate> {
   let port = 0;
   const server = await startServerProcess({
     command: process.execPath,
-    argv: () => [MAIN, 'run', `--config.file=${configFile}`, ...(options.argv ?? [])],
+    argv: () => [options.main ?? MAIN, 'run', `--config.file=${configFile}`, ...(options.argv ?? [])],
     readyPath: '/-/ready',
     cwd: directory,
     ...(options.environment === undefined ? {} : { environment: options.environment }),

@@ -10,6 +10,8 @@ import { startServerProcess } from './server-process.ts';
 export interface PrometheusOptions {
   /** YAML: the list under `scrape_configs`. The default scrapes nothing. `${port}` becomes its own port. */
   readonly scrapeConfigs?: string;
+  /** A whole file of rules. */
+  readonly rules?: string;
   /** Which binary; one of `prometheusPrograms()`. */
   readonly program?: string;
   readonly argv?: readonly string[];
@@ -66,8 +68,12 @@ export async function startPrometheus(options: PrometheusOptions = {}): Promise<
     ],
     readyPath: '/-/ready',
     ...(options.port === undefined ? {} : { port: options.port }),
-    prepare: (port) =>
-      writeFile(configFile, `${GLOBAL}scrape_configs:${scrapeConfigs}\n`.replaceAll('${port}', String(port))),
+    prepare: async (port) => {
+      if (options.rules !== undefined) await writeFile(join(directory, 'rules.yml'), options.rules);
+      const rules = options.rules === undefined ? '' : 'rule_files: [rules.yml]\n';
+      const config = `${GLOBAL}${rules}scrape_configs:${scrapeConfigs}\n`;
+      await writeFile(configFile, config.replaceAll('${port}', String(port)));
+    },
   });
 
   const query = async (expression: string): Promise<Sample[]> => {

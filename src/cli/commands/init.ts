@@ -20,7 +20,8 @@ import { exposedKeys, layoutOf, readIfThere, readPair } from '../init/layout.ts'
 import type { Layout } from '../init/layout.ts';
 import { nextSteps } from '../init/next-steps.ts';
 import { joinPlans, newFile, NOTHING_TO_DO } from '../init/plan.ts';
-import type { Plan } from '../init/plan.ts';
+import type { Plan, Write } from '../init/plan.ts';
+import { canHaveList, planList, writeList } from '../init/revocation-list.ts';
 import { DEFAULT_PROMETHEUS } from '../prometheus-probe.ts';
 import { printError } from '../terminal.ts';
 import type { Terminal } from '../terminal.ts';
@@ -46,7 +47,9 @@ export async function initCommand(
   const existing = await readIfThere(layout.config);
   const clientCa = options.clientCa === undefined ? null : await readClientCa(options.clientCa, layout, existing);
   const foundPrometheus = existing === null && (await environment.probe());
-  const configuration = existing ?? firstConfiguration(foundPrometheus, clientCa === null ? 'own' : 'given');
+  const now = environment.clock.now();
+  const ownCa = existing !== null || (await canHaveList(layout, now)) ? 'own' : 'own-without-list';
+  const configuration = existing ?? firstConfiguration(foundPrometheus, clientCa === null ? ownCa : 'given');
   const facts = readFacts(configuration, options.directory);
   if (facts === null) {
     printError(
@@ -66,7 +69,8 @@ export async function initCommand(
       ? NOTHING_TO_DO
       : { ...NOTHING_TO_DO, writes: [newFile(layout.clientCa, clientCa, 0o644)] };
   const writes = existing === null ? [newFile(layout.config, configuration, 0o644)] : [];
-  const plan = joinPlans([certificates, given, credentials.plan, { ...NOTHING_TO_DO, writes }]);
+  const list = await planList({ layout, facts, isFirst: existing === null, writes: certificates.writes, now });
+  const plan = joinPlans([certificates, given, credentials.plan, list.plan, { ...NOTHING_TO_DO, writes }]);
 
   for (const key of await exposedKeys(layout)) {
     terminal.err(`promgate: warning: ${key} can be read by every user of this host: chmod 600 ${key}`);
@@ -77,7 +81,7 @@ export async function initCommand(
     terminal.err('promgate: nothing was written');
     return 1;
   }
-  await carryOut(plan, layout, terminal);
+  await carryOut(plan, layout, terminal, list.isDue ? () => writeList(layout, environment.clock) : null);
   if (existing === null && !foundPrometheus) {
     terminal.err(
       `promgate: no Prometheus answers at ${DEFAULT_PROMETHEUS}: the gate serves its own metrics until you name an ` +
@@ -127,8 +131,13 @@ async function planOwnCertificates(
   return planCertificates({ layout, states, wanted, isFirst, renew, environment });
 }
 
-async function carryOut({ writes }: Plan, layout: Layout, terminal: Terminal): Promise<void> {
-  if (writes.length === 0) {
+async function carryOut(
+  { writes }: Plan,
+  layout: Layout,
+  terminal: Terminal,
+  list: (() => Promise<readonly string[]>) | null,
+): Promise<void> {
+  if (writes.length === 0 && list === null) {
     terminal.err('promgate: everything is there, nothing was changed');
     return;
   }
@@ -137,11 +146,14 @@ async function carryOut({ writes }: Plan, layout: Layout, terminal: Terminal): P
   } catch (error) {
     throw new PromgateError('FILE_WRITE', `cannot make the directory ${layout.certs}`, { cause: error });
   }
-  for (const { path, text, mode, replace } of writes) {
+  const write = async ({ path, text, mode, replace }: Write): Promise<void> => {
     if (replace) await replaceFile(path, text);
     else await createFile(path, text, mode);
     terminal.err(`promgate: ${replace ? 'renewed' : 'wrote'} ${path}`);
-  }
+  };
+  for (const one of writes.filter(({ path }) => path !== layout.config)) await write(one);
+  for (const done of (await list?.()) ?? []) terminal.err(`promgate: ${done}`);
+  for (const one of writes.filter(({ path }) => path === layout.config)) await write(one);
 }
 
 async function tellPassword({ password }: CredentialsPlan, layout: Layout, terminal: Terminal): Promise<void> {

@@ -3,19 +3,15 @@
  * here, once, and handed in.
  */
 import { readFile } from 'node:fs/promises';
-import { networkInterfaces } from 'node:os';
 import type { Config } from '../../config/config.ts';
 import { renderProblems } from '../../config/explain.ts';
 import { loadConfig } from '../../config/load.ts';
 import type { Loaded } from '../../config/load.ts';
 import { createReloader } from '../../config/reloader.ts';
-import type { ReloadResult } from '../../config/reloader.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { createResolveHost } from '../../lib/resolve-host.ts';
 import { createListener } from '../../listen/listener.ts';
-import type { BoundAddress } from '../../listen/ports.ts';
 import { createAdmin } from '../../observe/admin.ts';
-import type { ReloadReport } from '../../observe/admin.ts';
 import { watchBypass } from '../../observe/bypass.ts';
 import { createClientCaUsage } from '../../observe/client-ca-usage.ts';
 import { createLog } from '../../observe/log.ts';
@@ -30,17 +26,17 @@ import { createAppSwitch } from '../../request/app-switch.ts';
 import { connectionVerdict } from '../../request/authenticate/client-certificate.ts';
 import { createPasswordCheck } from '../../request/authenticate/password-check.ts';
 import { createUpstreamPools } from '../../request/forward/pools.ts';
+import { createScrapes } from '../../request/forward/scrape/scrapes.ts';
 import { rawRefusal } from '../../request/respond/refusal.ts';
-import { createCrlKeeper } from '../../tls/authority/crl-keeper.ts';
+import { createCrlKeeper, renewExpired } from '../../tls/authority/crl-keeper.ts';
 import { createEnroller } from '../../tls/authority/enroller.ts';
 import { createRenewer } from '../../tls/authority/renewer.ts';
 import { secureContextOptions } from '../../tls/secure-context.ts';
 import { createAcmeOverlay } from '../acme/overlay.ts';
 import { createRenewalJob } from '../acme/renewal-job.ts';
 import { reportCertificates } from '../certificate-report.ts';
-import { probePrometheus } from '../prometheus-probe.ts';
 import { watchSignals } from '../signals.ts';
-import { addressWarnings, certificateWarnings, selfUpstreamHint } from '../start-hints.ts';
+import { printAddress, reportReload, sayHints, warnOfCertificates, warnOfNode } from '../run-words.ts';
 import type { Terminal } from '../terminal.ts';
 import { VERSION } from '../version.ts';
 
@@ -55,8 +51,6 @@ export interface RunOptions {
 const HOSTS_FILE = '/etc/hosts';
 const RESOLVE_TIMEOUT_MS = 5_000;
 const DAY_MS = 86_400_000;
-/** Releases whose security support has ended, by major version. */
-const NODE_END_OF_LIFE: Readonly<Record<number, string>> = { 20: '2026-04-30', 21: '2024-06-01', 23: '2025-06-01' };
 
 /**
  * Serves until SIGTERM or SIGINT.
@@ -67,14 +61,14 @@ export async function runCommand(options: RunOptions, terminal: Terminal): Promi
   const nodeMajor = Number.parseInt(process.versions.node, 10);
   const { configFile, listenAddresses } = options;
   const loadOptions = { listenAddresses, nodeMajor };
-  const first = await loadConfig(configFile, { generation: 1, ...loadOptions });
+  const log = createLog({ level: options.logLevel, format: options.logFormat, destination: process.stderr });
+  let first = await loadConfig(configFile, { generation: 1, ...loadOptions });
+  if (first.ok && (await renewExpired(first.config, { clock: systemClock, log }))) {
+    first = await loadConfig(configFile, { generation: 1, ...loadOptions });
+  }
   if (first.problems.length > 0) terminal.err(renderProblems(first.problems, configFile, first.text));
   if (!first.ok) return 1;
-  const log = createLog({ level: options.logLevel, format: options.logFormat, destination: process.stderr });
-  const endOfLife = NODE_END_OF_LIFE[nodeMajor];
-  if (endOfLife !== undefined) {
-    log.warn({ node: process.version, endOfLife }, 'this Node.js gets no security fixes any more; run on Node.js 24');
-  }
+  warnOfNode(nodeMajor, log);
   return serve(first.loaded, loadOptions, log);
 }
 
@@ -113,6 +107,7 @@ async function serve(
       if (listening) listener.apply(config);
     },
   });
+  const scrapes = createScrapes({ clock });
   const apps = createAppSwitch({
     clock,
     log,
@@ -121,7 +116,8 @@ async function serve(
     passwordCheck,
     enrollment: enroller,
     pools,
-    self: createSelfUpstream(metrics),
+    scrapes,
+    self: createSelfUpstream(metrics, clock),
   });
   const listener = createListener({
     log,
@@ -217,7 +213,12 @@ async function serve(
     await admin.listen();
     acme.start();
     log.info(
-      { version: VERSION, listen: listener.addresses().map(print).join(', '), config: config.file, hash: config.hash },
+      {
+        version: VERSION,
+        listen: listener.addresses().map(printAddress).join(', '),
+        config: config.file,
+        hash: config.hash,
+      },
       'serving',
     );
     await sayHints(config, log);
@@ -244,29 +245,10 @@ async function serve(
     hosts.close();
     await listener.close();
     await apps.close();
+    scrapes.close();
     await pools.close();
     await passwordCheck.close();
     await admin.close();
     signals.close();
   }
-}
-
-function print({ host, port }: BoundAddress): string {
-  if (port === 0) return host;
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
-}
-
-function reportReload({ ok, problems, restartNeeded }: ReloadResult): ReloadReport {
-  const restart = restartNeeded.length === 0 ? '' : `in force only after a restart: ${restartNeeded.join(', ')}`;
-  return { ok, report: [problems, restart].filter((part) => part !== '').join('\n') };
-}
-
-function warnOfCertificates(config: Config, log: Log): void {
-  for (const warning of certificateWarnings(config, systemClock.now())) log.warn({}, warning);
-}
-
-async function sayHints(config: Config, log: Log): Promise<void> {
-  for (const warning of addressWarnings(config, networkInterfaces())) log.warn({}, warning);
-  const hint = await selfUpstreamHint(config, () => probePrometheus(systemClock));
-  if (hint !== null) log.warn({}, hint);
 }

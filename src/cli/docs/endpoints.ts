@@ -1,6 +1,7 @@
 /** docs/endpoints.md from the closed table of endpoints. Pure. */
 import {
   ENDPOINTS,
+  SELF_ENDPOINTS,
   UPSTREAM_KINDS,
   type Endpoint,
   type PATH_CLASSES,
@@ -34,6 +35,9 @@ export function endpointsDocument(): string {
       Object.entries(CLASSES).map(([name, meaning]) => [code(name), meaning]),
     ),
     ...UPSTREAM_KINDS.flatMap((kind) => [`## kind: ${kind}`, KINDS[kind], ...kindTable(ENDPOINTS[kind])]),
+    '## url: self',
+    'The metrics of the gate itself: what `kind: exporter` has, and beside it `/federate`, which evaluates its selectors as Prometheus does.',
+    ...kindTable(SELF_ENDPOINTS),
     '## Off unless `also_allow` names them',
     'Of a Prometheus: `/api/v1/admin/tsdb/*`, `DELETE /api/v1/series`, `/-/quit`, `/-/reload`, `/api/v1/read`, `/api/v1/write`, `/api/v1/otlp/*`, `/debug/*`, and whatever a later version adds.',
   );

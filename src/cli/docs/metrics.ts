@@ -9,6 +9,7 @@ const LABELS: Readonly<Record<string, string>> = {
   code: 'The status code of the answer; `499` when the client left before there was one.',
   identity:
     'The name of an entry of `identities`, a configured user, `certificate` or `anonymous`; never what a stranger typed.',
+  sharing: '`leader` (asked the upstream), `joined` (shared one under way) or `reused` (got one of before, `max_age`).',
   reason: 'Why something was refused: see [errors.md](errors.md).',
   name: 'The file of a certificate, `inline`, or the first name of one that comes from a CA by ACME.',
   directory: 'The ACME directory as configured: its name, or the host of its URL.',
@@ -42,6 +43,8 @@ export function metricsDocument(): string {
       ['Label', 'Values'],
       labels.map(([name, meaning]) => [code(name), meaning]),
     ),
+    '## What `promgate users` shows',
+    'One line for each credential, counted since the start of the gate. `SCRAPES` and `BYTES` are sums, `BYTES` of all that was sent in answers; `SERIES` is of the last scrape; `REFUSALS` is their number and the reason of the last, for which see [errors.md](errors.md). Connections that were closed in the TLS handshake belong to nobody and are not counted there: `promgate_refused_total` has them.',
     '## Alerts to begin with',
     '[deploy/promgate.rules.yml](../deploy/promgate.rules.yml) has rules for the Prometheus that scrapes the gate.',
   );

@@ -20,9 +20,15 @@ export interface ConfigurationFacts {
 
 /**
  * @param foundPrometheus whether one answers at its default address.
- * @param clientCa whose certificates identify a client.
+ * @param clientCa whose certificates identify a client; without a list where none is there and none can be made.
  */
-export function firstConfiguration(foundPrometheus: boolean, clientCa: 'own' | 'given' = 'own'): string {
+export function firstConfiguration(
+  foundPrometheus: boolean,
+  clientCa: 'own' | 'own-without-list' | 'given' = 'own',
+): string {
+  const list = `
+  # Whom it has revoked: \`promgate pki revoke\` shuts out at once, and the gate renews the list by itself.
+  client_crl_files: [certs/ca.crl]`;
   const upstreams = foundPrometheus
     ? `  # The Prometheus that answered when this file was written. Bind it to loopback, so that nobody gets around the
   # gate: prometheus --web.listen-address=127.0.0.1:9090
@@ -45,11 +51,11 @@ export function firstConfiguration(foundPrometheus: boolean, clientCa: 'own' | '
 listen_addresses: [":9095"]
 
 tls_server_config:
-  # What the gate shows. \`promgate init\` renews it during the last 30 days.
+  # What the gate shows. With a third of its life left the gate renews it by itself, while certs/ca.key is there.
   cert_file: certs/server.crt
   key_file: certs/server.key
   # Whose certificates identify a client.
-  client_ca_file: certs/${clientCa === 'own' ? 'ca' : 'client-ca'}.crt
+  client_ca_file: certs/${clientCa === 'given' ? 'client-ca' : 'ca'}.crt${clientCa === 'own' ? list : ''}
 
 # Users and hashed passwords; \`promgate passwd .htpasswd add USER\` changes them.
 htpasswd_file: .htpasswd
@@ -103,6 +109,17 @@ export function readEnrollment(text: string, directory: string): EnrollmentFacts
   const authority = enrollment?.['authority'] ?? 'certs';
   const isOn = enrollment !== null && typeof authority === 'string';
   return { directory: isOn ? resolve(directory, authority) : null, hasAcme: asMap(root['acme']) !== null };
+}
+
+/** The keys that identities name, as they are written. */
+export function readSpkiPins(text: string): readonly { readonly identity: string; readonly pin: string }[] {
+  return asList(asMap(parseYaml(text))?.['identities']).flatMap((value) => {
+    const { name, certificates } = asMap(value) ?? {};
+    return asList(certificates).flatMap((one) => {
+      const pin = asMap(one)?.['spki'];
+      return typeof name === 'string' && typeof pin === 'string' ? [{ identity: name, pin }] : [];
+    });
+  });
 }
 
 function upstreamFacts(value: unknown): ConfigurationFacts['upstreams'][number] {

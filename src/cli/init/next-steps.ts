@@ -46,9 +46,11 @@ export function nextSteps(request: NextStepsRequest): string | null {
   ].join('\n');
 }
 
-/** Said only where a plain `promgate run`, or `npm start`, would take another configuration. */
+/** `npm start` takes the configuration of its own folder only. */
 function runCommand({ config }: Layout): string {
-  return config === 'promgate.yml' ? '' : ` (promgate run --config.file=${shellWord(config)})`;
+  return config === 'promgate.yml'
+    ? ' (promgate run, or npm start in a checkout)'
+    : ` (promgate run --config.file=${shellWord(config)})`;
 }
 
 function curlLine(request: NextStepsRequest, authority: string): string {

@@ -33,7 +33,9 @@ interface Flags {
 }
 
 export function addPkiCommands(program: Command, terminal: Terminal, done: (code: number) => void): void {
-  const pki = program.command('pki').description('the own CA: issue, renew, revoke and list certificates');
+  const pki = program
+    .command('pki')
+    .description('the own CA: issue, enroll, renew, revoke and list certificates, make one-time tokens, rotate the CA');
   const run = async (action: PkiAction): Promise<void> => {
     const { pkiCommand } = await import('../commands/pki.ts');
     done(await pkiCommand(action, terminal));

@@ -62,7 +62,7 @@ export async function renewEnrolled(
   const caFile = publicCa ? null : resolve(options.caFile ?? state?.caFile ?? paths.ca);
   const ca = await trustFor({ caFile, publicCa }, () => Promise.resolve(''));
   const request = await asRefusal(() => createSigningRequest(key, requestName(name)));
-  const answer = await askGate(gate, { ca, request, client: { cert, key } });
+  const answer = await askGate(gate, { ca, caFile, request, client: { cert, key } });
   if (answer.status !== 200) throw refusedRenewal(gate, answer);
   const { leaf, bundle } = readAnswer(gate, answer.body, key);
   // The CAs first: during a rotation the new certificate is of a CA that the old file does not have.

@@ -8,7 +8,7 @@ import { keyMatches, parseCertificates } from '../../formats/x509.ts';
 import type { CertificateInfo } from '../../formats/x509.ts';
 import { spkiPin } from '../../formats/spki-pin.ts';
 import { PromgateError } from '../../lib/errors.ts';
-import { quoteForeign } from '../../lib/foreign-text.ts';
+import { escapeNonPrintable, quoteForeign } from '../../lib/foreign-text.ts';
 import { readIfThere } from '../../tls/authority/authority-directory.ts';
 import type { KeyType } from '../../tls/authority/keys.ts';
 import { createSigningRequest } from '../../tls/authority/new-request.ts';
@@ -72,7 +72,7 @@ export async function enroll(options: EnrollOptions, terminal: Terminal, environ
     ],
     terminal,
   );
-  tellCertificate(paths, caFile, leaf, options.name, terminal);
+  tellCertificate(paths, caFile, leaf, terminal);
   return 0;
 }
 
@@ -167,13 +167,8 @@ export function saysNo(status: number, body: string): string {
   return `gave no certificate: ${String(status)} ${quoteForeign(line)}`;
 }
 
-function tellCertificate(
-  paths: EnrolledPaths,
-  caFile: string | null,
-  { serial, notAfter, publicKeySpki }: CertificateInfo,
-  name: string,
-  terminal: Terminal,
-): void {
+function tellCertificate(paths: EnrolledPaths, caFile: string | null, leaf: CertificateInfo, terminal: Terminal): void {
+  const { serial, notAfter, publicKeySpki } = leaf;
   terminal.out(
     [
       '# for the scrape job in prometheus.yml; it reads the files again by itself when they change:',
@@ -186,5 +181,13 @@ function tellCertificate(
     ].join('\n'),
   );
   const end = new Date(notAfter).toISOString().slice(0, 10);
-  terminal.err(`promgate: ${quoteForeign(name)}, serial ${serial}, is valid until ${end}`);
+  terminal.err(`promgate: ${holderOf(leaf)} in ${paths.cert}, serial ${serial}, is valid until ${end}`);
+}
+
+/** What the certificate says, which the token has decided: the files may be called otherwise. */
+export function holderOf({ commonName, sans }: CertificateInfo): string {
+  const types = { DNS: sans.dns, IP: sans.ip, email: sans.email, URI: sans.uri };
+  const names = Object.entries(types).flatMap(([type, values]) => values.map((value) => `${type}:${value}`));
+  const own = quoteForeign(commonName ?? '');
+  return names.length === 0 ? own : `${own} (${escapeNonPrintable(names.join(', '))})`;
 }

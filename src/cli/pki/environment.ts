@@ -21,12 +21,15 @@ export function pkiEnvironment(hostName: string): PkiEnvironment {
   return { clock: systemClock, hostName, input: processPasswordInput() };
 }
 
-/** @throws {PromgateError} AUTHORITY_REFUSED when there is no CA in the directory. */
-export async function openAuthority(directory: string): Promise<Authority> {
+/**
+ * @param betterHint what helps where no CA is wanted; null: nothing better is known.
+ * @throws {PromgateError} AUTHORITY_REFUSED when there is no CA in the directory.
+ */
+export async function openAuthority(directory: string, betterHint?: () => Promise<string | null>): Promise<Authority> {
   const authority = await readAuthority(directory);
   if (authority !== null) return authority;
   throw new PromgateError('AUTHORITY_REFUSED', `there is no CA in ${directory}`, {
-    hint: '`promgate pki init` makes one; --directory=… says where it is',
+    hint: (await betterHint?.()) ?? '`promgate pki init` makes one; --directory=… says where it is',
   });
 }
 

@@ -22,6 +22,8 @@ export interface GateAddress {
 export interface GateCall {
   /** PEM of the CAs that the gate is verified against; null: those of the system. */
   readonly ca: string | null;
+  /** Where they were read from. */
+  readonly caFile?: string | null;
   /** A certificate request, PEM. */
   readonly request: string;
   readonly token?: string;
@@ -105,13 +107,16 @@ function shownChain(gate: GateAddress): Promise<readonly X509Certificate[]> {
 }
 
 /** @throws {PromgateError} ENROLLMENT_REFUSED when the gate is not verified, or there is no whole answer in time. */
-export function askGate(gate: GateAddress, { ca, request, token, client }: GateCall): Promise<GateAnswer> {
+export function askGate(
+  gate: GateAddress,
+  { ca, caFile = null, request, token, client }: GateCall,
+): Promise<GateAnswer> {
   const { host, port } = gate;
   return new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException): void => {
       deadline.cancel();
       asked.destroy();
-      reject(unreached(gate, error));
+      reject(unreached(gate, error, client !== undefined, caFile));
     };
     const asked = httpsRequest(
       {
@@ -163,7 +168,12 @@ function serverName(host: string): { readonly servername?: string } {
   return isIP(host) === 0 ? { servername: host } : {};
 }
 
-function unreached(gate: GateAddress, error: NodeJS.ErrnoException): PromgateError {
+function unreached(
+  gate: GateAddress,
+  error: NodeJS.ErrnoException,
+  isRenewal: boolean,
+  caFile: string | null,
+): PromgateError {
   const { code = '', message } = error;
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
     return refused(gate, 'shows a certificate for other names; nothing was sent', {
@@ -173,7 +183,9 @@ function unreached(gate: GateAddress, error: NodeJS.ErrnoException): PromgateErr
   }
   if (code === 'ECONNRESET') {
     return refused(gate, 'closed the connection', {
-      hint: 'no token is pending there (any more), or this address is not allowed',
+      hint: isRenewal
+        ? 'the certificate was revoked or has ended, or this address is not allowed; a new token gets a new one'
+        : 'no token is pending there (any more), or this address is not allowed',
       cause: error,
     });
   }
@@ -182,12 +194,10 @@ function unreached(gate: GateAddress, error: NodeJS.ErrnoException): PromgateErr
   const what = isUnverified
     ? `cannot be verified (${code}); nothing was sent`
     : `cannot be reached: ${code || message}`;
-  return refused(gate, what, {
-    ...(isUnverified
-      ? { hint: '--ca-file=FILE names the CA of its certificate, --public-ca those of the system' }
-      : {}),
-    cause: error,
-  });
+  const other = '--ca-file=FILE names the CA of its certificate, --public-ca those of the system';
+  const hint =
+    isRenewal && caFile !== null ? `was the CA rotated? put its new ca.crt in the place of ${caFile}; ${other}` : other;
+  return refused(gate, what, { ...(isUnverified ? { hint } : {}), cause: error });
 }
 
 export function refused(

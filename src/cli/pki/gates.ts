@@ -82,21 +82,39 @@ export function gatesWithoutNew(gates: readonly AskedGate[], old: KnownCa, next:
   return gates.filter((gate) => has(gate, old) && !has(gate, next)).map(({ address }) => address);
 }
 
+export interface Reason {
+  readonly text: string;
+  /** What helps. */
+  readonly hint: string | null;
+}
+
 /** Why the old CA must not go yet, gate by gate; empty when nothing is against it. */
-export function reasonsToKeep(gates: readonly AskedGate[], old: KnownCa, next: KnownCa): readonly string[] {
+export function reasonsToKeep(gates: readonly AskedGate[], old: KnownCa, next: KnownCa): readonly Reason[] {
   const without = gatesWithoutNew(gates, old, next);
   return gates.flatMap(({ address, cas }) => {
     const ca = cas.find(({ fingerprint }) => fingerprint === old.fingerprint);
     // A gate that does not trust it loses nothing.
     if (ca === undefined) return [];
-    if (without.includes(address)) return [`the gate at ${address} does not trust the new CA`];
+    if (without.includes(address)) {
+      return [{ text: `the gate at ${address} does not trust the new CA`, hint: 'copy ca.crt and ca.crl there' }];
+    }
     const { seenSecondsAgo: seen, watchedSeconds: watched, last } = ca;
     if (seen !== null && seen < DAY_SECONDS) {
       const who = last === null ? '' : `: ${quoteForeign(last.name)} from ${quoteForeign(last.address)}`;
-      return [`the gate at ${address} saw a client certificate of the old CA ${timeText(seen)} ago${who}`];
+      return [
+        {
+          text: `the gate at ${address} saw a client certificate of the old CA ${timeText(seen)} ago${who}`,
+          hint: 'a connection keeps the certificate that it was opened with: max_connection_age or a restart of the client ends it',
+        },
+      ];
     }
     if (watched < DAY_SECONDS) {
-      return [`the gate at ${address} has looked for ${timeText(watched)} only: it cannot know of 24 hours`];
+      return [
+        {
+          text: `the gate at ${address} has looked for ${timeText(watched)} only: it cannot know of 24 hours`,
+          hint: 'try again when it has run for 24 h',
+        },
+      ];
     }
     return [];
   });

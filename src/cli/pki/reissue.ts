@@ -23,6 +23,12 @@ export interface Reissued {
   readonly hasNewKey: boolean;
 }
 
+/** A rotation: one CA in the place of another. */
+export interface ReplacedCa {
+  readonly old: CertificateInfo;
+  readonly next: CertificateInfo;
+}
+
 /** Servers come last: whoever asks them has had the longer time to trust the new CA. */
 export async function certificatesToReissue(
   authority: Authority,
@@ -39,24 +45,55 @@ export async function certificatesToReissue(
   return [...found.filter((one) => !isServer(one)), ...found.filter(isServer)];
 }
 
-/** What is left of the old CA elsewhere: in the index, not revoked, not ended, and without a newer one of its name. */
+/**
+ * What is left of the old CA elsewhere: in the index, good still, and without one of the next CA for its name. What an
+ * earlier CA has issued, which is gone by now, replaces nothing.
+ */
 export async function certificatesElsewhere(
   authority: Authority,
-  old: CertificateInfo,
+  { old, next }: ReplacedCa,
   now: number,
 ): Promise<readonly IssuedCertificate[]> {
-  const { issued, revoked } = await readIndex(authority.paths);
+  const good = await goodCertificates(authority, now);
   const here = new Set((await certificatesIn(authority)).map(({ leaf }) => leaf.serial));
-  return issued.filter(
-    (entry) =>
-      entry.issuer === old.subjectKey &&
-      entry.notAfter > now &&
-      !here.has(entry.serial) &&
-      !revoked.some(({ serial }) => serial === entry.serial) &&
-      !issued.some(({ name, kind, issuer }) => {
-        return name === entry.name && kind === entry.kind && issuer !== old.subjectKey;
-      }),
+  // Of several after a renewal one is in use.
+  const isHeld = ({ serial, issuer }: IssuedCertificate): boolean =>
+    issuer === next.subjectKey || (issuer === old.subjectKey && here.has(serial));
+  return good.filter(
+    (entry) => entry.issuer === old.subjectKey && !good.some((one) => isSameHolder(one, entry) && isHeld(one)),
   );
+}
+
+export interface NewPin {
+  readonly name: string;
+  readonly old: string;
+  readonly next: string;
+}
+
+/** The keys that are other ones under the next CA, as `spki` in `identities` names them. */
+export async function newPins(
+  authority: Authority,
+  { old, next }: ReplacedCa,
+  now: number,
+): Promise<readonly NewPin[]> {
+  const good = await goodCertificates(authority, now);
+  const found = new Map<string, NewPin>();
+  for (const entry of good.filter(({ issuer }) => issuer === old.subjectKey)) {
+    const newest = good.findLast((one) => isSameHolder(one, entry) && one.issuer === next.subjectKey);
+    if (newest === undefined || newest.spki === entry.spki) continue;
+    found.set(entry.spki, { name: entry.name, old: entry.spki, next: newest.spki });
+  }
+  return [...found.values()];
+}
+
+/** Neither revoked nor ended. */
+async function goodCertificates({ paths }: Authority, now: number): Promise<readonly IssuedCertificate[]> {
+  const { issued, revoked } = await readIndex(paths);
+  return issued.filter(({ serial, notAfter }) => notAfter > now && !revoked.some((entry) => entry.serial === serial));
+}
+
+function isSameHolder(one: IssuedCertificate, other: IssuedCertificate): boolean {
+  return one.name === other.name && one.kind === other.kind;
 }
 
 /** What a crash has left half done in the directory is settled first. */

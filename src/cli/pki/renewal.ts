@@ -7,8 +7,10 @@ import { readCrls } from '../../tls/authority/crl-file.ts';
 import { issueAgain } from '../../tls/authority/issue.ts';
 import { generateKey, isUsableKey, keyTypeLike, publicKeyOf } from '../../tls/authority/keys.ts';
 import { settleTogether } from '../../tls/authority/replace-together.ts';
+import { shellWord } from '../init/next-steps.ts';
 import type { Terminal } from '../terminal.ts';
 import { asRefusal, openAuthority, unlockAuthority } from './environment.ts';
+import { enrolledPaths } from './enrolled-files.ts';
 import type { PkiEnvironment } from './environment.ts';
 import { describe, issuedPaths, kindOf, readOwnCertificate, replaceIssued } from './issued-files.ts';
 import { DAY_MS } from './lifetimes.ts';
@@ -27,7 +29,7 @@ export async function renewCertificate(
   environment: PkiEnvironment,
 ): Promise<number> {
   const paths = issuedPaths(directory, name);
-  const authority = await openAuthority(directory);
+  const authority = await openAuthority(directory, () => renewEnrolledHint(directory, name));
   await settleTogether(paths.cert);
   const old = await readOwnCertificate(paths.cert, authority);
   if (old === null) {
@@ -74,4 +76,15 @@ export async function renewCertificate(
     );
   }
   return 0;
+}
+
+/** On the host of an enrolled client there is no CA, and none is wanted. */
+async function renewEnrolledHint(directory: string, name: string): Promise<string | null> {
+  for (const at of new Set(['.', directory])) {
+    const { state, ca } = enrolledPaths(at, name);
+    if ((await readIfThere(state)) === null && (await readIfThere(ca)) === null) continue;
+    const where = at === '.' ? '' : ` --directory=${shellWord(at)}`;
+    return `\`promgate pki enroll ${shellWord(name)} --renew${where}\` renews a certificate that a gate has issued`;
+  }
+  return null;
 }

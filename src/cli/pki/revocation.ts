@@ -46,7 +46,7 @@ export async function revokeCertificate(
   const current = await readCrls(authority);
   const revoke = found.map((entry) => ({ ...entry, date: clock.now(), reason }));
   // Also when all of them are revoked already: the list may have been lost.
-  const crl = await asRefusal(() => updateCrl(authority, clock, { keys, lifetimeMs: lifetimeOf(current), revoke }));
+  await asRefusal(() => updateCrl(authority, clock, { keys, lifetimeMs: lifetimeOf(current), revoke }));
   for (const { serial } of found) {
     const known = index.issued.find((entry) => entry.serial === serial);
     const isRevoked = ({ revoked }: Crl): boolean => revoked.has(serial);
@@ -54,9 +54,9 @@ export async function revokeCertificate(
     const name = known === undefined ? '' : ` of ${quoteForeign(known.name)}`;
     terminal.out(`${before ? 'was revoked before: ' : 'revoked '}serial ${serial}${name}`);
   }
-  tellList(authority, crl, terminal);
-  await tellWhetherUsed(authority, terminal);
-  return 0;
+  await tellLists(authority, terminal);
+  // A script that shuts somebody out has to learn that the gate beside it goes on letting him in.
+  return (await tellWhetherUsed(authority, terminal)) === 'unused' ? 1 : 0;
 }
 
 export async function makeRevocationList(
@@ -69,8 +69,8 @@ export async function makeRevocationList(
   const { clock } = environment;
   const lifetimeMs = days === null ? lifetimeOf(await readCrls(authority)) : days * DAY_MS;
   const leastNumber = restored ? BigInt(Math.floor(clock.now() / 1000)) : 0n;
-  const crl = await asRefusal(() => updateCrl(authority, clock, { keys, lifetimeMs, leastNumber }));
-  tellList(authority, crl, terminal);
+  await asRefusal(() => updateCrl(authority, clock, { keys, lifetimeMs, leastNumber }));
+  await tellLists(authority, terminal);
   await tellWhetherUsed(authority, terminal);
   return 0;
 }
@@ -125,25 +125,30 @@ async function certificateInFile(target: string, authority: Authority): Promise<
   return readOwnCertificate(cert, authority);
 }
 
-function tellList({ paths }: Authority, crl: Crl | null, terminal: Terminal): void {
-  if (crl === null) return;
-  const end = crl.nextUpdate === null ? 'for ever' : `until ${new Date(crl.nextUpdate).toISOString()}`;
-  const count = String(crl.revoked.size);
-  terminal.err(`promgate: wrote ${paths.crl}: number ${String(crl.number)}, ${count} revoked, valid ${end}`);
+async function tellLists(authority: Authority, terminal: Terminal): Promise<void> {
+  const lists = await readCrls(authority);
+  for (const { issuer, number, nextUpdate, revoked } of lists) {
+    const end = nextUpdate === null ? 'for ever' : `until ${new Date(nextUpdate).toISOString()}`;
+    const of = lists.length === 1 ? '' : ` of ${issuer}`;
+    const what = `number ${String(number)}${of}, ${String(revoked.size)} revoked, valid ${end}`;
+    terminal.err(`promgate: wrote ${authority.paths.crl}: ${what}`);
+  }
 }
 
 /** A list that nobody reads revokes nothing: better said than found out. */
-async function tellWhetherUsed({ paths }: Authority, terminal: Terminal): Promise<void> {
+async function tellWhetherUsed({ paths }: Authority, terminal: Terminal): Promise<'used' | 'unused' | 'unknown'> {
   const base = dirname(resolve(paths.directory));
   const config = join(base, 'promgate.yml');
   const text = await readIfThere(config).catch(() => null);
   const facts = text === null ? null : readFacts(text, base);
-  if (facts?.clientCrls.includes(resolve(paths.crl)) === true) return;
-  if (facts !== null && facts.clientCa === resolve(paths.cert)) {
+  if (facts?.clientCrls.includes(resolve(paths.crl)) === true) return 'used';
+  const isUnused = facts !== null && facts.clientCa === resolve(paths.cert);
+  if (isUnused) {
     terminal.err(`promgate: warning: ${config} does not name this list: a gate that runs with it refuses nobody by it`);
   }
   terminal.err(
     `promgate: hint: a gate reads it with client_crl_files: [${JSON.stringify(resolve(paths.crl))}] in ` +
       'tls_server_config; on other hosts put a copy in the place of the old one',
   );
+  return isUnused ? 'unused' : 'unknown';
 }

@@ -2,7 +2,6 @@
  * `promgate pki rotate`: a new CA in three steps (beside the old one, in its place, alone), between which the operator
  * carries files to other hosts. Every step can be repeated, and goes on where it was interrupted.
  */
-import type { CertificateInfo } from '../../formats/x509.ts';
 import { PromgateError } from '../../lib/errors.ts';
 import { quoteForeign } from '../../lib/foreign-text.ts';
 import type { Authority } from '../../tls/authority/authority-directory.ts';
@@ -13,9 +12,11 @@ import type { Terminal } from '../terminal.ts';
 import { asRefusal, openAuthority, unlockAuthority } from './environment.ts';
 import type { PkiEnvironment, UnlockedAuthority } from './environment.ts';
 import { askGates, gateAddresses, gatesWithoutNew, reasonsToKeep } from './gates.ts';
-import type { AskedGate, GateAddresses } from './gates.ts';
-import { certificatesElsewhere, certificatesToReissue, reissue, settleDirectory } from './reissue.ts';
+import type { AskedGate, GateAddresses, Reason } from './gates.ts';
+import { certificatesToReissue, reissue, settleDirectory } from './reissue.ts';
+import type { ReplacedCa } from './reissue.ts';
 import { lifetimeOf } from './revocation.ts';
+import { enrolledElsewhere, tellElsewhere, tellNewPins } from './rotation-hints.ts';
 
 export interface RotateOptions extends GateAddresses {
   readonly directory: string;
@@ -70,6 +71,8 @@ async function prepare({ options, authority, unlocked, terminal, environment }: 
   }
   if (stage.kind === 'none') throw new PromgateError('FILE_WRITE', `${paths.cert} was written and is not as it was`);
   const { certificate } = stage.ca;
+  const cas = { old: stage.old.certificate, next: certificate };
+  const enrolled = await enrolledElsewhere(now, cas, environment.clock.now());
   const hasList = (await readCrls(now)).length > 0;
   terminal.out(
     [
@@ -78,7 +81,13 @@ async function prepare({ options, authority, unlocked, terminal, environment }: 
       'Nothing is issued from it yet. Next:',
       `  1. copy ${[paths.cert, ...(hasList ? [paths.crl] : [])].join(' and ')} to every host that has a copy: ca_file of each`,
       '     Prometheus, client_ca_file of each gate and exporter',
-      `  2. promgate pki rotate --reissue`,
+      ...(enrolled.length > 0
+        ? [
+            '  2. on the host of each enrolled client, so that it trusts the new CA too:',
+            ...enrolled.map((command) => `     ${command}`),
+          ]
+        : []),
+      `  ${enrolled.length > 0 ? '3' : '2'}. promgate pki rotate --reissue`,
       `Make a new backup of ${paths.key}: it holds both keys.`,
     ].join('\n'),
   );
@@ -93,13 +102,13 @@ async function reissueAll({ options, authority, unlocked, terminal, environment 
   await prepareRotation(directory, clock, unlocked, lifetimeOf(await readCrls(authority)));
   const stage = rotationStage(await openAuthority(directory), unlocked.keys);
   if (stage.kind === 'none') throw notBegun();
-  const [old, next] = [stage.old.certificate, stage.ca.certificate];
-  if (!force) await untilTrusted(options, old, next, environment);
+  const cas = { old: stage.old.certificate, next: stage.ca.certificate };
+  if (!force) await untilTrusted(options, cas, environment);
   await switchSigner(directory, clock, unlocked);
   const now = await openAuthority(directory);
-  const ca = { cert: next.pem, key: stage.ca.key };
+  const ca = { cert: cas.next.pem, key: stage.ca.key };
   let failed = 0;
-  for (const found of await certificatesToReissue(now, old, clock.now())) {
+  for (const found of await certificatesToReissue(now, cas.old, clock.now())) {
     try {
       const { entry, paths, hasNewKey } = await reissue(now, ca, found, clock);
       const key = hasNewKey ? 'a new key' : 'the key that it had';
@@ -110,7 +119,8 @@ async function reissueAll({ options, authority, unlocked, terminal, environment 
       printError(terminal, `${quoteForeign(found.base)} was not issued anew: ${error.message}`, error.hint);
     }
   }
-  await tellElsewhere(now, old, terminal, clock.now());
+  await tellElsewhere(now, cas, terminal, clock.now());
+  await tellNewPins(now, cas, options.configFile, terminal, clock.now());
   if (failed > 0) return 1;
   terminal.err(
     'promgate: everything here is of the new CA. Carry the files to the hosts that use them, then, when no gate',
@@ -130,20 +140,21 @@ async function finish({ options, authority, unlocked, terminal, environment }: B
     });
   }
   if (stage.kind === 'switched') {
-    const [old, next] = [stage.old.certificate, stage.ca.certificate];
-    const reasons = await reasonsAgainst(options, authority, old, next, clock.now());
-    for (const reason of reasons) {
-      if (force) terminal.err(`promgate: warning: ${reason}`);
-      else printError(terminal, reason);
+    const cas = { old: stage.old.certificate, next: stage.ca.certificate };
+    const reasons = await reasonsAgainst(options, authority, cas, clock.now());
+    for (const { text } of reasons) {
+      if (force) terminal.err(`promgate: warning: ${text}`);
+      else printError(terminal, text);
     }
     if (reasons.length > 0 && !force) {
-      terminal.err(
-        'promgate: hint: a connection keeps the certificate that it was opened with: max_connection_age ends it',
-      );
+      // Several gates may have the same reason.
+      for (const hint of new Set(reasons.flatMap((reason) => reason.hint ?? []))) {
+        terminal.err(`promgate: hint: ${hint}`);
+      }
       terminal.err('promgate: hint: --force takes the old CA away all the same, and shuts out who still uses it');
       return 1;
     }
-    await tellElsewhere(authority, old, terminal, clock.now());
+    await tellElsewhere(authority, cas, terminal, clock.now());
   }
   // Without a second CA there may be a key left over from a crash at the end.
   await asRefusal(() => endRotation(directory, clock, unlocked, lifetimeMs));
@@ -163,20 +174,21 @@ async function finish({ options, authority, unlocked, terminal, environment }: B
 async function reasonsAgainst(
   options: RotateOptions,
   authority: Authority,
-  old: CertificateInfo,
-  next: CertificateInfo,
+  { old, next }: ReplacedCa,
   now: number,
-): Promise<readonly string[]> {
+): Promise<readonly Reason[]> {
   const left = (await certificatesToReissue(authority, old, now)).map(({ base }) => quoteForeign(base));
-  const own = left.length === 0 ? [] : [`of the old CA still: ${left.join(', ')}; \`promgate pki rotate --reissue\``];
+  const own =
+    left.length === 0
+      ? []
+      : [{ text: `of the old CA still: ${left.join(', ')}; \`promgate pki rotate --reissue\``, hint: null }];
   if (options.force) return own;
   return [...own, ...reasonsToKeep(await askOrSay(options), old, next)];
 }
 
 async function untilTrusted(
   options: RotateOptions,
-  old: CertificateInfo,
-  next: CertificateInfo,
+  { old, next }: ReplacedCa,
   { clock }: PkiEnvironment,
 ): Promise<void> {
   const deadline = clock.monotonic() + TRUST_WAIT_MS;
@@ -202,23 +214,6 @@ async function askOrSay(options: RotateOptions): Promise<readonly AskedGate[]> {
       cause: error,
     });
   }
-}
-
-/** Certificates that were carried away, or signed for a key elsewhere, and of which no file is here. */
-async function tellElsewhere(
-  authority: Authority,
-  old: CertificateInfo,
-  terminal: Terminal,
-  now: number,
-): Promise<void> {
-  const names = (await certificatesElsewhere(authority, old, now)).map(
-    ({ name, kind }) => `${kind} ${quoteForeign(name)}`,
-  );
-  if (names.length === 0) return;
-  terminal.err(`promgate: warning: of the old CA, and not in this directory: ${[...new Set(names)].join(', ')}`);
-  terminal.err(
-    'promgate: hint: their holders need a new one (`pki sign`, `pki enroll`, `pki issue`) before the old CA goes',
-  );
 }
 
 function notBegun(): PromgateError {

@@ -55,7 +55,7 @@ export async function makeToken(
   const until = new Date(token.expiresAt).toISOString().slice(11, 16);
   terminal.out(
     [
-      `# on the host of the client, within ${String(minutes)} minutes (until ${until} UTC):`,
+      `# on the host of the client, within ${String(minutes)} ${minutes === 1 ? 'minute' : 'minutes'} (until ${until} UTC):`,
       words.map(shellWord).join(' '),
       '# it asks for this token, which is good for one certificate and is not shown again:',
       text,

@@ -5,11 +5,14 @@ import type { ConfigSource } from '../config.ts';
 import { addressRule } from './addresses.ts';
 import { authenticationRule } from './authentication.ts';
 import { enrollmentRule } from './enrollment.ts';
+import { capsRule } from './caps.ts';
 import { exemptRule } from './exempt.ts';
 import { exposureRule } from './exposure.ts';
 import { identityRule } from './identities.ts';
+import { restrictionRule } from './restrictions.ts';
 import { error, warning } from './rule.ts';
 import type { Rule, RuleInput } from './rule.ts';
+import { scrapeRule } from './scrapes.ts';
 import { keyTypeRule, tlsRule } from './tls.ts';
 import { upstreamRule } from './upstreams.ts';
 
@@ -43,7 +46,10 @@ const RULES: readonly Rule[] = [
   acmeRule,
   enrollmentRule,
   upstreamRule,
+  scrapeRule,
   identityRule,
+  restrictionRule,
+  capsRule,
   rateLimitRule,
   limitsRule,
 ];

@@ -28,7 +28,7 @@ export const identityRule: Rule = (input) => {
   return [...problems, ...unclaimedProblems(input)];
 };
 
-/** More names than these would bury what else there is to say. */
+/** More names than these nobody reads in a line. */
 const MOST_UNCLAIMED = 5;
 
 /** Users whose password is right and who still may do nothing. */
@@ -37,14 +37,13 @@ function unclaimedProblems({ raw: { identities }, users, authentication: { authe
   if (identities === undefined || users === null || !takesPasswords) return [];
   const claimed = new Set(identities.flatMap(passwordUsersOf));
   const unclaimed = [...users.keys()].filter((user) => !claimed.has(user));
-  const fate = 'no identity and will always be refused (403)';
-  const hint = 'name the user in password_users of an identity';
-  const found = unclaimed.slice(0, MOST_UNCLAIMED).map((user) => {
-    return warning(`the user ${JSON.stringify(user)} matches ${fate}`, ['identities'], { at: 'key', hint });
-  });
-  const rest = unclaimed.length - found.length;
-  if (rest > 0) found.push(warning(`${String(rest)} more users match ${fate}`, ['identities'], { at: 'key' }));
-  return found;
+  if (unclaimed.length === 0) return [];
+  const named = unclaimed.slice(0, MOST_UNCLAIMED).map((user) => JSON.stringify(user));
+  const rest = unclaimed.length - named.length;
+  const who = `${named.join(', ')}${rest > 0 ? ` and ${String(rest)} more` : ''}`;
+  const subject = unclaimed.length === 1 ? `the user ${who} matches` : `the users ${who} match`;
+  const hint = `name the user${unclaimed.length === 1 ? '' : 's'} in password_users of an identity`;
+  return [warning(`${subject} no identity and will always be refused (403)`, ['identities'], { at: 'key', hint })];
 }
 
 /** The password users of an entry: those written, or, when nothing is, the one of its name. */

@@ -5,9 +5,8 @@
 import fp from 'fastify-plugin';
 import type { Clock } from '../../lib/clock.ts';
 import { arrivalOf } from '../arrival.ts';
-import { mayConnect } from './addresses.ts';
 import type { HostAddresses } from './addresses.ts';
-import { clientAddress } from './forwarded-for.ts';
+import { judgeClient } from './client.ts';
 import { createRateLimiter } from './rate-limit.ts';
 import type { Config } from '../../config/config.ts';
 
@@ -25,14 +24,10 @@ export const acceptPlugin = fp<AcceptOptions>(
       const { answer } = passage;
       const forwardedFor = request.headers['x-forwarded-for'];
       const header = Array.isArray(forwardedFor) ? forwardedFor.join(',') : forwardedFor;
-      const client = clientAddress(passage.address, header, config.access.trustedProxies);
-      if (client.kind === 'fault') {
-        answer.refuse('bad_forwarded_for', { detail: client.detail });
-        return;
-      }
-      passage.address = client.address;
-      if (client.forwarded && !mayConnect(client.address, config.access, hosts)) {
-        answer.refuse('address_denied');
+      const client = judgeClient(passage.address, header, config.access, hosts);
+      if (client.address !== null) passage.address = client.address;
+      if (client.kind === 'refused') {
+        answer.refuse(client.reason, client.detail === undefined ? {} : { detail: client.detail });
         return;
       }
       const { fault } = arrivalOf(request.raw);

@@ -47,6 +47,9 @@ export function createClaims(identities: readonly IdentityRule[] | null): Claims
     }
   }
 
+  const claimOfUser = new Map<string, Claim>();
+  for (const [user, rules] of byUser) claimOfUser.set(user, theOneOf(rules));
+
   function rulesOf({ sans, commonName, spkiHash }: VerifiedCertificate): ReadonlySet<IdentityRule> {
     const found = new Set<IdentityRule>();
     const look = (by: By, value: string) => {
@@ -66,21 +69,24 @@ export function createClaims(identities: readonly IdentityRule[] | null): Claims
   }
 
   return ({ user, certificate }) => {
+    if (certificate === null) return (user === null ? undefined : claimOfUser.get(user)) ?? UNKNOWN;
     const claimed = new Set<IdentityRule>();
     if (user !== null) {
       const rules = byUser.get(user);
       if (rules === undefined) return UNKNOWN;
       for (const rule of rules) claimed.add(rule);
     }
-    if (certificate !== null) {
-      const rules = rulesOf(certificate);
-      if (rules.size === 0) return UNKNOWN;
-      for (const rule of rules) claimed.add(rule);
-    }
-    const [rule, another] = claimed;
-    if (rule === undefined) return UNKNOWN;
-    return another === undefined ? { kind: 'rule', rule } : MISMATCH;
+    const rules = rulesOf(certificate);
+    if (rules.size === 0) return UNKNOWN;
+    for (const rule of rules) claimed.add(rule);
+    return theOneOf(claimed);
   };
+}
+
+function theOneOf(rules: ReadonlySet<IdentityRule>): Claim {
+  const [rule, another] = rules;
+  if (rule === undefined) return UNKNOWN;
+  return another === undefined ? { kind: 'rule', rule } : MISMATCH;
 }
 
 /** An entry that names no credential is about the password user of its own name. */

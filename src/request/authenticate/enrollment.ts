@@ -18,6 +18,8 @@ import { readSmallBody } from './small-body.ts';
 export interface EnrollmentDesk {
   /** @returns whether it has taken over the request; false: it goes on as if there were no such path. */
   takes(request: FastifyRequest, reply: FastifyReply, certificate: CertificateOutcome, claims: Claims): boolean;
+  /** Whether it brings what may have been a token, now that none is pending: for the log. */
+  isTooLate(request: FastifyRequest): boolean;
 }
 
 /** Whether it is worth more than one comparison. */
@@ -67,7 +69,13 @@ export function createEnrollmentDesk(
     } else if (certificate === null) {
       answer.refuse('certificate_missing');
     } else {
-      withBody(request, reply, (text) => enrollment.renew(certificate, { address, request: text }));
+      const epoch = enrollment.epoch();
+      withBody(request, reply, (text) => {
+        // Whoever holds back the body must not be judged by a trust, or by identities, that are over.
+        if (enrollment.epoch() === epoch) return enrollment.renew(certificate, { address, request: text });
+        const detail = 'another configuration came into force before the request was whole';
+        return Promise.resolve({ kind: 'refused', reason: 'enrollment_failed', detail } as const);
+      });
     }
   }
 
@@ -82,11 +90,16 @@ export function createEnrollmentDesk(
         byToken(request, reply, token);
         return true;
       }
-      if (certificate.kind !== 'verified' || !config.enrollment.renew || request.headers.authorization !== undefined) {
+      // Under `both` a certificate alone is nobody's.
+      const mayRenew = config.enrollment.renew && config.authenticate !== 'both';
+      if (certificate.kind !== 'verified' || !mayRenew || request.headers.authorization !== undefined) {
         return false;
       }
       byCertificate(request, reply, { holder: certificate.certificate, claims });
       return true;
+    },
+    isTooLate({ headers, passage }) {
+      return passage.config.enrollment !== null && !enrollment.isOpen() && bearerToken(headers) !== null;
     },
   };
 }

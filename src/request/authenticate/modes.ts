@@ -65,5 +65,7 @@ export function authenticate({ mode, certificate, password, claims }: Offered): 
   if (counted.user === null && (isPasswordNeeded || counted.certificate === null)) {
     return { kind: 'refused', reason: 'credentials_missing' };
   }
-  return { kind: 'identified', identity: { ...identityOf(counted, claims(counted)), ...proved } };
+  const identity = identityOf(counted, claims(counted));
+  const isWhole = identity.user === proved.user && identity.certificate === proved.certificate;
+  return { kind: 'identified', identity: isWhole ? identity : { ...identity, ...proved } };
 }

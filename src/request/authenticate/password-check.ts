@@ -109,7 +109,9 @@ export function createPasswordCheck({ log, metrics, clock, ...options }: Passwor
   const tokenName = digest('tokens');
 
   function credentialsOf(users: Users): CredentialSet {
-    const set = sets.get(users) ?? createCredentialSet(users, digest);
+    const known = sets.get(users);
+    if (known !== undefined) return known;
+    const set = createCredentialSet(users, digest);
     sets.set(users, set);
     return set;
   }

@@ -3,7 +3,6 @@
  * hook goes on only with an identity. A request for a certificate ends here, with its answer.
  */
 import basicAuth from '@fastify/basic-auth';
-import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Config } from '../../config/config.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -30,34 +29,33 @@ export interface AuthenticateOptions {
 export const authenticatePlugin = fp<AuthenticateOptions>(
   async (app, { passwordCheck, clock, enrollment }) => {
     const desk = enrollment === undefined ? null : createEnrollmentDesk(enrollment, passwordCheck);
-    const outcomes = new WeakMap<FastifyRequest, PasswordOutcome>();
     const holders = new WeakMap<PresentedCertificate, VerifiedCertificate>();
     const claimsByConfig = new WeakMap<Config, Claims>();
 
-    // It only reads the header: our check decides, and what it refuses never becomes an error of Fastify's.
+    // It only reads the header, at once: our check decides, and what it refuses never becomes an error of Fastify's.
+    let read: ReadCredentials | null = null;
     await app.register(basicAuth, {
       strictCredentials: true,
       utf8: true,
       validate(user, password, request, _reply, done) {
-        const { config, address, releases } = request.passage;
-        releases.push(
-          passwordCheck.check({ user, password, address, config }, (outcome) => {
-            outcomes.set(request, outcome);
-            done();
-          }),
-        );
+        read = { passage: request.passage, user, password };
+        done();
       },
     });
     const readBasic = app.basicAuth.bind(app);
 
     function holderOf(presented: PresentedCertificate): VerifiedCertificate {
-      const holder = holders.get(presented) ?? describeHolder(presented);
+      const known = holders.get(presented);
+      if (known !== undefined) return known;
+      const holder = describeHolder(presented);
       holders.set(presented, holder);
       return holder;
     }
 
     function claimsOf(config: Config): Claims {
-      const claims = claimsByConfig.get(config) ?? createClaims(config.identities);
+      const known = claimsByConfig.get(config);
+      if (known !== undefined) return known;
+      const claims = createClaims(config.identities);
       claimsByConfig.set(config, claims);
       return claims;
     }
@@ -76,7 +74,8 @@ export const authenticatePlugin = fp<AuthenticateOptions>(
       if (desk !== null && isForEnrollment(target) && desk.takes(request, reply, certificate, claimsOf(config))) return;
       const conclude = (password: PasswordOutcome): void => {
         const outcome = authenticate({ mode, certificate, password, claims: claimsOf(config) });
-        if (settle(passage, outcome)) next();
+        const isTooLate = desk !== null && isForEnrollment(target) && desk.isTooLate(request);
+        if (settle(passage, outcome, isTooLate ? 'no enrollment token is pending' : null)) next();
       };
       const byCertificate = refusalByCertificate(mode, certificate);
       if (
@@ -88,17 +87,35 @@ export const authenticatePlugin = fp<AuthenticateOptions>(
         return;
       }
       readBasic(request, reply, (error) => {
-        conclude(error === undefined ? (outcomes.get(request) ?? MALFORMED) : MALFORMED);
+        const credentials = read;
+        read = null;
+        // Whoever else's they were, they are not this request's.
+        if (error !== undefined || credentials?.passage !== passage) {
+          conclude(MALFORMED);
+          return;
+        }
+        const { user, password } = credentials;
+        passage.releases.push(passwordCheck.check({ user, password, address, config }, conclude));
       });
     });
   },
   { name: 'authenticate', dependencies: ['accept'], fastify: '5.x' },
 );
 
+/** What was read from a header, and of which request. */
+interface ReadCredentials {
+  readonly passage: Passage;
+  readonly user: string;
+  readonly password: string;
+}
+
 const MALFORMED: Refused = { kind: 'refused', reason: 'credentials_malformed' };
 
-/** @returns whether the request may go on. */
-function settle(passage: Passage, outcome: Settled): boolean {
+/**
+ * @param detail of a refusal, where it is not about the certificate.
+ * @returns whether the request may go on.
+ */
+function settle(passage: Passage, outcome: Settled, detail: string | null): boolean {
   const { connection, config, answer } = passage;
   if (outcome.kind === 'identified') {
     passage.identity = outcome.identity;
@@ -113,6 +130,7 @@ function settle(passage: Passage, outcome: Settled): boolean {
     connection.drain(config.drainTimeoutMs);
   }
   answer.refuse(reason, {
+    ...(detail === null ? {} : { detail }),
     ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
     ...(isAboutCertificate && tls?.certificate ? { detail: describeRefused(tls.certificate) } : {}),
   });

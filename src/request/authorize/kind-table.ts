@@ -1,7 +1,7 @@
 /** Whether a path exists for a kind of upstream, and with which methods: the closed table, compiled once. Pure. */
 import type { EndpointGrant, Upstream } from '../../config/config.ts';
 import { matchesPath } from '../../formats/path-pattern.ts';
-import { ENDPOINTS } from '../endpoints.ts';
+import { ENDPOINTS, SELF_ENDPOINTS } from '../endpoints.ts';
 import type { Endpoint, EndpointClass, UpstreamKind } from '../endpoints.ts';
 
 export type KindVerdict =
@@ -30,6 +30,8 @@ const TABLES: Readonly<Record<UpstreamKind, CompiledTable>> = {
   any: compile(ENDPOINTS.any),
 };
 
+const SELF = compile([...ENDPOINTS.exporter, ...SELF_ENDPOINTS]);
+
 /** `*` is one non-empty segment, a trailing `**` one or more. */
 function segmentsMatch(pattern: readonly string[], path: readonly string[]): boolean {
   const open = pattern.at(-1) === '**';
@@ -43,9 +45,12 @@ function segmentsMatch(pattern: readonly string[], path: readonly string[]): boo
   return !open || path[fixed] !== '';
 }
 
+function tableOf({ address, kind }: Pick<Upstream, 'address' | 'kind'>): CompiledTable {
+  return address.kind === 'self' ? SELF : TABLES[kind];
+}
+
 /** The rows of the table that name this path, whatever their methods. */
-function rowsFor(kind: UpstreamKind, path: string): readonly Endpoint[] {
-  const table = TABLES[kind];
+function rowsFor(table: CompiledTable, path: string): readonly Endpoint[] {
   const exact = table.exact.get(path) ?? [];
   const segments = path.split('/');
   const matching = table.patterns.filter((pattern) => segmentsMatch(pattern.segments, segments));
@@ -61,7 +66,11 @@ function grantsFor(grants: readonly EndpointGrant[], path: string): readonly End
  */
 export function judgeKind(upstream: Upstream, method: string, kindPath: string): KindVerdict {
   if (upstream.kind === 'any') return { kind: 'allowed', class: 'any' };
-  const rows = rowsFor(upstream.kind, kindPath);
+  const table = tableOf(upstream);
+  // Most requests need no look at the patterns: exact rows come first among those that match.
+  const exact = table.exact.get(kindPath)?.find((candidate) => candidate.methods.includes(method));
+  if (exact !== undefined) return { kind: 'allowed', class: exact.class };
+  const rows = rowsFor(table, kindPath);
   const row = rows.find((candidate) => candidate.methods.includes(method));
   if (row !== undefined) return { kind: 'allowed', class: row.class };
   const grants = grantsFor(upstream.alsoAllow, kindPath);

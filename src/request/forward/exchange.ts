@@ -17,7 +17,8 @@ export interface Ask {
   /** Path and query, written from the judged target. */
   readonly path: string;
   readonly headers: Record<string, string | string[] | undefined>;
-  readonly body: RequestBody | null;
+  /** A stream as it comes from the client, or what the gate has written itself. */
+  readonly body: RequestBody | Buffer | null;
 }
 
 /** As long as the header time-out: who sends has no reason to pause for longer. */
@@ -27,6 +28,7 @@ type Headers = Readonly<Record<string, string | string[] | undefined>>;
 
 export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
   readonly #ask: Ask;
+  readonly #stream: RequestBody | null;
   readonly #upstream: Upstream;
   readonly #pool: UpstreamPool;
   readonly #answer: Answer;
@@ -37,11 +39,13 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
   #isAnswering = false;
   #silentMs = 0;
   #bodyBytes = 0;
-  #paused = false;
+  /** The client does not take more for now. */
+  #awaitsDrain = false;
   #done = false;
 
   constructor(ask: Ask, upstream: Upstream, pool: UpstreamPool, answer: Answer) {
     this.#ask = ask;
+    this.#stream = ask.body === null || Buffer.isBuffer(ask.body) ? null : ask.body;
     this.#upstream = upstream;
     this.#pool = pool;
     this.#answer = answer;
@@ -53,7 +57,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
       this.#abandon();
     });
     if (this.#done) return;
-    const { body } = this.#ask;
+    const body = this.#stream;
     if (body === null) {
       this.#pool.pool.enter(this);
       return;
@@ -69,13 +73,13 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
 
   admitted(line: Line): void {
     this.#line = line;
-    if (this.#ask.body !== null) this.#pool.pool.watched.add(this);
+    if (this.#stream !== null) this.#pool.pool.watched.add(this);
     this.#send(line);
   }
 
   turnedAway(why: string): void {
     this.#done = true;
-    this.#ask.body?.destroy();
+    this.#stream?.destroy();
     this.#answer.refuse('upstream_busy', { detail: why });
   }
 
@@ -122,19 +126,23 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#done) return;
     this.#silentMs = 0;
-    if (this.#answer.write(chunk) || this.#answer.closed) return;
-    this.#paused = true;
-    controller.pause();
+    if (this.#answer.write(chunk) || this.#answer.closed || this.#awaitsDrain) return;
+    this.#awaitsDrain = true;
     this.#answer.onDrain(() => {
-      this.#paused = false;
+      this.#awaitsDrain = false;
       controller.resume();
+    });
+    // Not at once: in the middle of what it has read, undici would put the rest back, read more behind it, and copy all of
+    // that for every small chunk, until the whole body is in memory. What it has read is 64 KiB or little more.
+    queueMicrotask(() => {
+      if (this.#awaitsDrain && !this.#done) controller.pause();
     });
   }
 
   onResponseEnd(): void {
     if (this.#done) return;
     this.#answer.end();
-    const { body } = this.#ask;
+    const body = this.#stream;
     const bodyWasSent = body === null || body.readableEnded;
     if (!bodyWasSent) body.destroy();
     this.#finish(bodyWasSent);
@@ -157,7 +165,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
       return;
     }
     // While the client does not read, the upstream cannot send: that is not its silence.
-    this.#silentMs = this.#paused ? 0 : this.#silentMs + elapsedMs;
+    this.#silentMs = this.#awaitsDrain ? 0 : this.#silentMs + elapsedMs;
     if (this.#silentMs > this.#upstream.bodyTimeoutMs) {
       this.#fail({ reason: 'upstream_timeout', detail: 'silence within the body' });
     }
@@ -165,7 +173,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
 
   /** A body of which no more comes holds a connection that others wait for. */
   #watchBody(elapsedMs: number): void {
-    const { body } = this.#ask;
+    const body = this.#stream;
     if (body === null) return;
     const isStalled = body.isStarved && body.received === this.#bodyBytes;
     this.#bodyBytes = body.received;
@@ -211,7 +219,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
 
   #stop(why: string): void {
     this.#done = true;
-    this.#ask.body?.destroy();
+    this.#stream?.destroy();
     this.#controller?.abort(new Error(why));
     this.#finish(false);
   }

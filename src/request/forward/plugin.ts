@@ -1,82 +1,108 @@
-/** Step 5: asks the upstream that authorize has chosen, through @fastify/http-proxy, or the gate itself. */
+/**
+ * Step 5: asks the upstream that authorize has chosen: scrapes by the scrape path, what enforce has written directly, the
+ * rest through @fastify/http-proxy; or the gate itself.
+ */
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
-import type { Config } from '../../config/config.ts';
-import type { ServedUpstream } from '../upstream.ts';
+import type { Config, Upstream } from '../../config/config.ts';
+import type { Answer } from '../answer.ts';
 import { hasBody } from '../message.ts';
+import type { Passage } from '../passage.ts';
+import type { ServedUpstream } from '../upstream.ts';
 import { Exchange } from './exchange.ts';
 import type { UpstreamPools } from './pools.ts';
 import { FORWARDED_METHODS, registerProxy } from './proxy.ts';
 import type { Crossing } from './proxy.ts';
 import { announcedLength, RequestBody, sendContinue } from './request-body.ts';
-import { upstreamHeaders } from './request-headers.ts';
+import { limitsOf } from './scrape/limits.ts';
+import { isScrape, planScrape } from './scrape/plan.ts';
+import type { Scrapes } from './scrape/scrapes.ts';
+import { headersFor, pathFor, targetFor } from './upstream-request.ts';
+import type { UpstreamHeaders } from './upstream-request.ts';
 
-export interface ForwardOptions {
-  /** Its pools are held until the app closes. */
-  readonly config: Config;
+/** What outlives the app. */
+interface Upstreams {
   readonly pools: UpstreamPools;
+  readonly scrapes: Scrapes;
   readonly self: ServedUpstream;
 }
 
+export interface ForwardOptions extends Upstreams {
+  /** Its pools are held until the app closes. */
+  readonly config: Config;
+}
+
 export const forwardPlugin = fp<ForwardOptions>(
-  async (app, { config, pools, self }) => {
-    const release = pools.retain(config);
+  async (app, { config, ...upstreams }) => {
+    const release = upstreams.pools.retain(config);
     app.addHook('onClose', (_app, done) => {
       release();
       done();
     });
     await registerProxy(app, {
-      before: (request) => beforeAsking(request, self),
+      before: (request) => beforeAsking(request, upstreams),
       send: (crossing, headers) => {
-        ask(crossing, headers, pools);
+        forward(crossing, headers, upstreams.pools);
       },
-      write: headersFor,
+      write: ({ passage, request }) => headersFor(passage, request),
     });
   },
   { name: 'forward', dependencies: ['authorize'] },
 );
 
-/** Answers what is not to be asked of an upstream; true: go on. */
-function beforeAsking({ passage, raw }: FastifyRequest, self: ServedUpstream): boolean {
-  const { upstream, answer, target } = passage;
+/** Answers what http-proxy need not see; true: go on. */
+function beforeAsking({ passage, raw }: FastifyRequest, upstreams: Upstreams): boolean {
+  const { upstream, answer, target, question } = passage;
   if (upstream === null) {
     answer.refuse('internal_error', { detail: 'no upstream was chosen' });
   } else if (!FORWARDED_METHODS.has(target.method)) {
     answer.refuse('method_not_allowed', { allow: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] });
   } else if ((announcedLength(raw) ?? 0) > upstream.requestBodyLimit) {
     answer.refuse('body_too_large', { detail: `announced ${String(announcedLength(raw))} bytes` });
-  } else if (upstream.address.kind === 'self') {
-    const headers = headersFor({ passage, request: raw });
-    self({ method: target.method, path: passage.kindPath, query: target.query, headers }, answer);
+  } else if (isScrape(passage)) {
+    scrape(passage, upstream, raw, upstreams);
+  } else if (upstream.address.kind === 'self' || question !== undefined) {
+    const filtered = question?.filter?.over(answer) ?? answer;
+    askFor(passage, upstream, headersFor(passage, raw), upstreams, filtered);
   } else {
     return true;
   }
   return false;
 }
 
-/** The headers of the request upstream, from what was judged. */
-function headersFor({ passage, request }: Pick<Crossing, 'passage' | 'request'>): Record<string, string | string[]> {
-  const { upstream, connection, config } = passage;
-  if (upstream === null) throw new Error('no upstream to ask');
-  const { peer, tls } = connection.facts;
-  return upstreamHeaders(request.headers, {
-    kind: upstream.kind,
-    endpointClass: passage.endpointClass,
-    peer,
-    peerIsTrusted: config.access.trustedProxies.has(peer),
-    scheme: tls === null ? 'http' : 'https',
-    host: hostOf(request.headers),
-    identityName: passage.identity?.name ?? 'anonymous',
-    authorization: upstream.authorization,
+function scrape(passage: Passage, upstream: Upstream, raw: FastifyRequest['raw'], upstreams: Upstreams): void {
+  const headers = headersFor(passage, raw);
+  const plan = planScrape(passage, pathFor(passage), headers, raw.headers['accept-encoding']);
+  upstreams.scrapes.begin({
+    passage,
+    plan,
+    limits: limitsOf(passage, plan),
+    ask: (answer) => {
+      askFor(passage, upstream, headers, upstreams, answer);
+    },
   });
 }
 
-function hostOf(headers: FastifyRequest['raw']['headers']): string | null {
-  const host = headers[':authority'] ?? headers.host;
-  return typeof host === 'string' ? host : null;
+/** Asks what was judged, without anything of the request's own body. */
+function askFor(
+  passage: Passage,
+  upstream: Upstream,
+  headers: UpstreamHeaders,
+  { pools, self }: Upstreams,
+  answer: Answer,
+): void {
+  const { target, question, kindPath } = passage;
+  const method = question?.method ?? target.method;
+  if (upstream.address.kind === 'self') {
+    self({ method, path: kindPath, query: question?.query ?? target.query, headers }, answer);
+    return;
+  }
+  const asked = { method, path: targetFor(passage), headers, body: question?.body ?? null };
+  new Exchange(asked, upstream, pools.of(upstream), answer).start();
 }
 
-function ask(
+/** Passes a request on with its body, from http-proxy. */
+function forward(
   { passage, request, response }: Crossing,
   headers: Record<string, string | string[] | undefined>,
   pools: UpstreamPools,
@@ -95,10 +121,7 @@ function ask(
         },
       })
     : null;
-  const below = upstream.stripPrefix ? passage.kindPath : target.path;
-  const path = upstream.basePath + below + (target.query === '' ? '' : `?${target.query}`);
   const framed = body !== null && length !== null ? { ...headers, 'content-length': String(length) } : headers;
-  const { method } = target;
-  const question = { method, path, headers: framed, body };
+  const question = { method: target.method, path: targetFor(passage), headers: framed, body };
   new Exchange(question, upstream, pools.of(upstream), answer).start();
 }

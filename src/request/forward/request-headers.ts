@@ -31,7 +31,6 @@ const PASSED: ReadonlySet<string> = new Set([
   'traceparent',
   'tracestate',
 ]);
-const PASSED_PREFIXES = ['if-', 'x-prometheus-'];
 
 /** Never, for no kind. `content-length` is written anew from the body. */
 const NEVER: ReadonlySet<string> = new Set([
@@ -61,7 +60,7 @@ function asRead(name: string): string {
 
 function passes(name: string, { kind, endpointClass }: Origin): boolean {
   if (kind !== 'any') {
-    if (PASSED.has(name) || PASSED_PREFIXES.some((prefix) => name.startsWith(prefix))) return true;
+    if (PASSED.has(name) || name.startsWith('if-') || name.startsWith('x-prometheus-')) return true;
     // What the operator has opened by hand takes bodies that are compressed (remote write, OTLP).
     return name === 'content-encoding' && endpointClass === 'also_allow';
   }
@@ -78,7 +77,9 @@ function passes(name: string, { kind, endpointClass }: Origin): boolean {
 export function upstreamHeaders(incoming: RequestHeaders, origin: Origin): Record<string, string | string[]> {
   const named = namedByConnection(incoming['connection']);
   const out: Record<string, string | string[]> = {};
-  for (const [name, value] of Object.entries(incoming)) {
+  // Node's own object of headers: it has none but its own properties.
+  for (const name in incoming) {
+    const value = incoming[name];
     if (value !== undefined && passes(name, origin) && !named.has(name)) out[name] = value;
   }
   out['x-forwarded-for'] = forwardedFor(incoming, origin);
@@ -90,6 +91,7 @@ export function upstreamHeaders(incoming: RequestHeaders, origin: Origin): Recor
   return out;
 }
 
+const SAFE = /^[\x20-\x24\x26-\x7e]*$/;
 const PROTO = /^https?$/;
 const HOST = /^[A-Za-z0-9.\-:[\]_]{1,255}$/;
 
@@ -104,6 +106,10 @@ function believed(value: string | string[] | undefined, { peerIsTrusted }: Origi
 
 /** Percent-encodes what is not printable ASCII: a user name may be UTF-8, a header value may not. */
 function headerSafe(text: string): string {
+  return SAFE.test(text) ? text : encodeUnsafe(text);
+}
+
+function encodeUnsafe(text: string): string {
   return text.replace(/[^\x20-\x7e]+|%/g, (part) =>
     Array.from(Buffer.from(part, 'utf8'), (byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
   );

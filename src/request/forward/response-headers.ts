@@ -16,7 +16,8 @@ const REWRITTEN = ['location', 'content-location'];
 export function clientHeaders(incoming: Incoming, upstream: Mapping): AnswerHeaders {
   const named = namedByConnection(incoming['connection']);
   const out: AnswerHeaders = {};
-  for (const [name, value] of Object.entries(incoming)) {
+  for (const name in incoming) {
+    const value = incoming[name];
     if (value === undefined || HOP_BY_HOP.has(name) || DROPPED.has(name) || named.has(name)) continue;
     out[name] = value;
   }

@@ -6,6 +6,7 @@ import { escapeForeign, escapeNonPrintable } from '../../lib/foreign-text.ts';
 import type { Log, Metrics } from '../../observe/ports.ts';
 import type { DenyReason } from '../deny-reasons.ts';
 import type { Passage } from '../passage.ts';
+import type { ScrapeRecord } from '../scrape-record.ts';
 
 /** What was denied to whom; `begun`: the answer had been opened and was cut. */
 export interface Denial {
@@ -39,8 +40,26 @@ export function settle(passage: Passage, outcome: Outcome, log: Log, metrics: Me
     bytesOut: outcome.bytesOut,
     bytesIn: passage.bytesIn ?? 0,
   });
+  tellOfIdentity(passage, outcome, metrics);
   writeLine(passage, outcome, log);
   release(passage, log);
+}
+
+function tellOfIdentity(passage: Passage, outcome: Outcome, metrics: Metrics): void {
+  const { identity, scrape = null } = passage;
+  const denial = outcome.denial?.reason ?? null;
+  const isWhole = outcome.status === 200 && denial === null && !outcome.clientLeft;
+  if (identity !== null) {
+    metrics.visited({ identity, address: passage.address, bytesOut: outcome.bytesOut, scrape, isWhole, denial });
+  }
+  if (scrape === null) return;
+  metrics.scrape({
+    upstream: passage.upstream?.name ?? 'none',
+    identity: identity?.label ?? 'anonymous',
+    scrape,
+    durationSeconds: outcome.durationMs / 1000,
+    isWhole,
+  });
 }
 
 function writeLine(passage: Passage, outcome: Outcome, log: Log): void {
@@ -74,7 +93,18 @@ function accessFields(passage: Passage, outcome: Outcome): object {
     bytes: outcome.bytesOut,
     bytesIn: passage.bytesIn ?? 0,
     durationMs: Math.round(outcome.durationMs),
+    ...(passage.scrape === undefined ? {} : scrapeFields(passage.scrape)),
     ...(outcome.clientLeft ? { clientLeft: true } : {}),
+  };
+}
+
+function scrapeFields({ series, samples, bytes, firstByteMs, sharing }: ScrapeRecord): object {
+  return {
+    series,
+    samples,
+    uncompressedBytes: bytes,
+    firstByteMs: firstByteMs === null ? null : Math.round(firstByteMs),
+    sharing,
   };
 }
 

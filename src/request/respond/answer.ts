@@ -129,8 +129,9 @@ class WireAnswer implements Answer {
     const { passage } = this.#options;
     const bodyless = passage.target.method === 'HEAD' || status === 204 || status === 304;
     const out: AnswerHeaders = {};
-    for (const [name, value] of Object.entries(headers)) {
-      if (!HOP_BY_HOP.has(name)) out[name] = value;
+    for (const name in headers) {
+      const value = headers[name];
+      if (value !== undefined && !HOP_BY_HOP.has(name)) out[name] = value;
     }
     if (status === 204) delete out['content-length'];
     // The operator's word wins over the upstream's.

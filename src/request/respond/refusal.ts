@@ -4,6 +4,7 @@
  */
 import { STATUS_CODES } from 'node:http';
 import type { Config } from '../../config/config.ts';
+import { escapeNonPrintable } from '../../lib/foreign-text.ts';
 import type { AnswerHeaders, RefusalDetails } from '../answer.ts';
 import { DENY_REASONS } from '../deny-reasons.ts';
 import type { DenyReason } from '../deny-reasons.ts';
@@ -34,6 +35,9 @@ const ERROR_TYPES: Readonly<Record<number, string>> = {
   504: 'timeout',
 };
 
+/** Characters; more is nobody's mistake. */
+const LONGEST_TOLD = 256;
+
 /** Seconds to wait when nobody knows better. */
 const RETRY_AFTER = { 429: 60, 503: 5 } as const;
 
@@ -46,7 +50,8 @@ export function renderRefusal(
 ): Refusal {
   const row = DENY_REASONS[reason];
   const status = row.status ?? 400;
-  const text = `${row.public === '' ? 'bad request' : row.public} (request ${request.id})`;
+  const told = details.told === undefined ? '' : `: ${escapeNonPrintable(details.told.slice(0, LONGEST_TOLD))}`;
+  const text = `${row.public === '' ? 'bad request' : row.public}${told} (request ${request.id})`;
   const json = isApiPath(request.path);
   const body = Buffer.from(
     json ? JSON.stringify({ status: 'error', errorType: ERROR_TYPES[status] ?? 'bad_data', error: text }) : `${text}\n`,

@@ -34,7 +34,7 @@ export interface Wire {
 export function createWire(request: RawRequest, response: RawResponse, clock: Clock): Wire {
   const stream = http2StreamOf(request);
   return stream === null
-    ? http1Wire(request as IncomingMessage, response as ServerResponse, clock)
+    ? new Http1Wire(request as IncomingMessage, response as ServerResponse, clock)
     : http2Wire(request as Http2ServerRequest, stream, clock);
 }
 
@@ -46,36 +46,60 @@ const LINGER_BYTES_HTTP1 = 8 * 1_048_576;
 
 const ignore = (): void => undefined;
 
-function http1Wire(request: IncomingMessage, response: ServerResponse, clock: Clock): Wire {
-  // A late write to a socket that has gone is no defect of ours.
-  response.on('error', ignore);
-  return {
-    http2: false,
-    get gone() {
-      return response.destroyed || request.socket.destroyed;
-    },
-    head(status, headers) {
-      response.writeHead(status, headers);
-      // With the first chunk in one packet when it comes in the same turn; alone when it does not (server-sent events).
-      queueMicrotask(() => {
-        if (!response.writableEnded) response.flushHeaders();
-      });
-    },
-    write: (chunk) => response.write(chunk),
-    onDrain: (callback) => response.once('drain', callback),
-    end() {
-      if (bodyIsOutstanding(request)) lingerOn(request, clock);
-      response.end();
-    },
-    reset() {
-      // To HTTP/1.0 the end of the connection is the end of a body: only a reset tells them apart.
-      if (request.httpVersionMinor === 0 && response.socket !== null) tcpSocketOf(response.socket).resetAndDestroy();
-      // A pipelined answer whose turn has not come: Node 24 forgets that the connection must end with it.
-      if (response.socket === null) response.once('socket', (socket: Socket) => socket.destroy());
-      response.destroy();
-    },
-    onClose: (callback) => response.once('close', callback),
-  };
+/** A class, where a literal would make eight functions for each request. */
+class Http1Wire implements Wire {
+  readonly http2 = false;
+  readonly #request: IncomingMessage;
+  readonly #response: ServerResponse;
+  readonly #clock: Clock;
+
+  constructor(request: IncomingMessage, response: ServerResponse, clock: Clock) {
+    this.#request = request;
+    this.#response = response;
+    this.#clock = clock;
+    // A late write to a socket that has gone is no defect of ours.
+    response.on('error', ignore);
+  }
+
+  get gone(): boolean {
+    return this.#response.destroyed || this.#request.socket.destroyed;
+  }
+
+  head(status: number, headers: AnswerHeaders): void {
+    const response = this.#response;
+    response.writeHead(status, headers);
+    // With the first chunk in one packet when it comes in the same turn; alone when it does not (server-sent events).
+    queueMicrotask(() => {
+      if (!response.writableEnded) response.flushHeaders();
+    });
+  }
+
+  write(chunk: Uint8Array): boolean {
+    return this.#response.write(chunk);
+  }
+
+  onDrain(callback: () => void): void {
+    this.#response.once('drain', callback);
+  }
+
+  end(): void {
+    if (bodyIsOutstanding(this.#request)) lingerOn(this.#request, this.#clock);
+    this.#response.end();
+  }
+
+  reset(): void {
+    const response = this.#response;
+    // To HTTP/1.0 the end of the connection is the end of a body: only a reset tells them apart.
+    const { socket } = response;
+    if (this.#request.httpVersionMinor === 0 && socket !== null) tcpSocketOf(socket).resetAndDestroy();
+    // A pipelined answer whose turn has not come: Node 24 forgets that the connection must end with it.
+    if (response.socket === null) response.once('socket', (late: Socket) => late.destroy());
+    response.destroy();
+  }
+
+  onClose(callback: () => void): void {
+    this.#response.on('close', callback);
+  }
 }
 
 /**

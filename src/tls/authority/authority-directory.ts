@@ -107,12 +107,23 @@ export async function readIndex(paths: AuthorityPaths): Promise<CertificateIndex
   });
 }
 
-/** Notes what was issued. */
-export async function recordIssued(paths: AuthorityPaths, clock: Clock, issued: IssuedCertificate): Promise<void> {
-  await withLock(paths.lock, clock, async () => {
+/**
+ * Notes what was issued.
+ * @param renews the serial number of the certificate that it takes the place of.
+ * @returns false, and notes nothing, when that one was revoked before the lock was had: it must not be handed out.
+ */
+export async function recordIssued(
+  paths: AuthorityPaths,
+  clock: Clock,
+  issued: IssuedCertificate,
+  renews?: string,
+): Promise<boolean> {
+  return withLock(paths.lock, clock, async () => {
     const index = await readIndex(paths);
+    if (renews !== undefined && index.revoked.some(({ serial }) => serial === renews)) return false;
     const others = index.issued.filter(({ serial }) => serial !== issued.serial);
     await writeIndex(paths, clock, { ...index, issued: [...others, issued] });
+    return true;
   });
 }
 

@@ -7,7 +7,7 @@ import type { Crl } from '../../formats/crl.ts';
 import type { CertificateInfo } from '../../formats/x509.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { PromgateError } from '../../lib/errors.ts';
-import { ownCas, readIfThere, readIndex, writeIndex, writeWhole } from './authority-directory.ts';
+import { ownCas, readAuthority, readIfThere, readIndex, writeIndex, writeWhole } from './authority-directory.ts';
 import type { Authority } from './authority-directory.ts';
 import type { RevokedCertificate } from './certificate-index.ts';
 import { withLock } from './file-lock.ts';
@@ -67,7 +67,11 @@ export interface CrlUpdate {
  * @returns the list of the CA that signs, as it is in the file now.
  */
 export async function updateCrl(authority: Authority, clock: Clock, update: CrlUpdate): Promise<Crl | null> {
-  return withLock(authority.paths.lock, clock, () => updateCrlLocked(authority, clock, update));
+  return withLock(authority.paths.lock, clock, async () => {
+    // What was read before the lock, or before somebody typed a passphrase, may be from before a step of a rotation.
+    const now = await readAuthority(authority.paths.directory);
+    return updateCrlLocked(now ?? authority, clock, update);
+  });
 }
 
 /** For who holds the lock. */

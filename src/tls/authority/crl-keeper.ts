@@ -46,6 +46,29 @@ export function ownCrls(files: Config['files']): readonly string[] {
   return [...new Set(crls.map(({ path }) => path))];
 }
 
+/**
+ * Renews what has expired while no gate ran, before one serves: until then it would refuse every client of the CA.
+ * @returns whether something had expired: then the configuration is to be read again.
+ */
+export async function renewExpired(
+  { files, tls }: Pick<Config, 'files' | 'tls'>,
+  ports: KeeperPorts,
+): Promise<boolean> {
+  const now = ports.clock.now();
+  const hasExpired = (tls?.trust.crls ?? []).some(({ nextUpdate }) => nextUpdate !== null && nextUpdate <= now);
+  if (!hasExpired || ownCrls(files).length === 0) return false;
+  const keeper = createCrlKeeper({ ...ports, metrics: { crlKept: () => undefined, crlRefreshed: () => undefined } });
+  keeper.follow(files);
+  await keeper.look();
+  keeper.close();
+  return true;
+}
+
+export interface KeeperPorts {
+  readonly clock: Clock;
+  readonly log: KeeperLog;
+}
+
 export function createCrlKeeper(ports: {
   readonly clock: Clock;
   readonly log: KeeperLog;

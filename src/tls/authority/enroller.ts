@@ -33,6 +33,8 @@ export interface Asking {
 export interface Enroller {
   /** The section of the configuration in force; null: nobody enrolls here. */
   follow(settings: EnrollmentSettings | null): void;
+  /** Changes with every configuration: what was judged under another one is to be judged again. */
+  epoch(): number;
   /** Whether a token is pending. */
   isOpen(): boolean;
   /** Whether this is a pending token; in a time that does not tell how nearly it is one. */
@@ -59,6 +61,7 @@ export function createEnroller(ports: EnrollerPorts): Enroller {
   let directory: string | null = null;
   let tokens: readonly EnrollmentToken[] = [];
   let seen = '';
+  let epoch = 0;
   let wasOpen = false;
   let fault = '';
   let waiting = 0;
@@ -130,6 +133,7 @@ export function createEnroller(ports: EnrollerPorts): Enroller {
   metrics.enrollmentOpen(false);
   return {
     follow(settings) {
+      epoch += 1;
       const next = settings?.directory ?? null;
       if (next === directory) return;
       directory = next;
@@ -137,6 +141,7 @@ export function createEnroller(ports: EnrollerPorts): Enroller {
       seen = '';
       void look();
     },
+    epoch: () => epoch,
     isOpen,
     knows: (token) => directory !== null && findToken(tokens, token, clock.now()) !== null,
     async enroll(token, { address, request }) {

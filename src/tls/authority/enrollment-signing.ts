@@ -4,12 +4,12 @@
  * handed out.
  */
 import type { SubjectAltNames } from '../../formats/der-names.ts';
-import { spkiPin } from '../../formats/spki-pin.ts';
+import { spkiHash, spkiPin } from '../../formats/spki-pin.ts';
 import { parseCertificates } from '../../formats/x509.ts';
 import type { CertificateInfo } from '../../formats/x509.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { readAuthority, readIndex, recordIssued } from './authority-directory.ts';
-import type { Authority } from './authority-directory.ts';
+import { ownCas, readAuthority, readIndex, recordIssued } from './authority-directory.ts';
+import type { Authority, OwnCa } from './authority-directory.ts';
 import { BACKDATED_MS } from './certificate-authority.ts';
 import type { IssuedCertificate } from './certificate-index.ts';
 import { readCrls } from './crl-file.ts';
@@ -24,6 +24,8 @@ import { readSigningRequest } from './signing-request.ts';
 export interface HeldCertificate {
   /** Upper-case hex. */
   readonly serial: string;
+  /** As `spkiHash` gives it. */
+  readonly spkiHash: string;
   readonly commonName: string | null;
   readonly sans: SubjectAltNames;
   /** Leaf first, the anchor last. */
@@ -76,7 +78,8 @@ export async function renewHeld(
   return orFailed(async () => {
     const authority = await openReady(directory);
     const [leaf, anchor] = held.chain;
-    const isOurs = authority.certificates.some(({ fingerprint }) => fingerprint === anchor?.fingerprint);
+    // Not every CA of ca.crt: another's may stand there to be trusted only.
+    const isOurs = authority.cas.some(({ certificate }) => certificate.fingerprint === anchor?.fingerprint);
     if (leaf === undefined || held.chain.length !== 2 || !isOurs) {
       return refused('renewal_refused', 'the certificate is of another CA');
     }
@@ -98,6 +101,9 @@ export async function renewHeld(
       return refused('rate_limited', `${String(MOST_RENEWALS_A_DAY)} certificates of this name within a day`);
     }
     const publicKey = await provedKey(request);
+    if (spkiHash(publicKey) !== held.spkiHash) {
+      return refused('renewal_refused', 'the request is for another key: a new key takes a new token');
+    }
     const lifetime = leaf.notAfter - leaf.notBefore;
     const cert = await certifyClient({
       ca: authority.ca,
@@ -111,11 +117,13 @@ export async function renewHeld(
     if (made === undefined || !isNoMore(made, held, lifetime)) {
       return refused('enrollment_failed', 'the same certificate cannot be made again');
     }
-    return record(authority, clock, cert, name);
+    return record(authority, clock, cert, name, held.serial);
   });
 }
 
 interface ReadyAuthority extends Authority {
+  /** Those of ca.crt whose key is here. */
+  readonly cas: readonly OwnCa[];
   readonly ca: CertificateAndKey;
 }
 
@@ -128,7 +136,7 @@ async function openReady(directory: string): Promise<ReadyAuthority> {
   const { key, paths, cert } = authority;
   if (key.kind === 'missing') throw new Unready(`${paths.key} is not here`);
   if (key.kind === 'encrypted') throw new Unready(`${paths.key} has a passphrase`);
-  return { ...authority, ca: { cert, key: key.pem } };
+  return { ...authority, ca: { cert, key: key.pem }, cas: ownCas(authority, key.pems) };
 }
 
 class BadRequest extends Error {}
@@ -144,12 +152,13 @@ async function provedKey(request: string): Promise<Buffer> {
   }
 }
 
-/** The index first: nothing that was signed is unknown to it. */
+/** The index first: nothing that was signed is unknown to it. @param renews serial of the one that it stands for. */
 async function record(
   { paths, bundle }: Authority,
   clock: Clock,
   cert: string,
   name: string,
+  renews?: string,
 ): Promise<EnrollmentOutcome> {
   const [leaf] = certificatesOf(cert);
   if (leaf === undefined) return refused('enrollment_failed', 'the certificate that was made cannot be read');
@@ -163,7 +172,9 @@ async function record(
     spki: spkiPin(publicKeySpki),
     issuer: issuerKey,
   };
-  await recordIssued(paths, clock, certificate);
+  if (!(await recordIssued(paths, clock, certificate, renews))) {
+    return refused('renewal_refused', 'the certificate was revoked meanwhile');
+  }
   return { kind: 'issued', certificate, pem: cert + bundle };
 }
 

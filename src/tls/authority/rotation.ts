@@ -11,6 +11,7 @@ import { ownCas, readAuthority, readIndex, writeIndex } from './authority-direct
 import type { Authority, OwnCa } from './authority-directory.ts';
 import { readCrls, updateCrlLocked } from './crl-file.ts';
 import { withLock } from './file-lock.ts';
+import { splitKeys } from './keys.ts';
 import { succeed } from './successor.ts';
 
 export type RotationStage =
@@ -56,7 +57,7 @@ export async function prepareRotation(
   { keys, protect }: RotationKeys,
   lifetimeMs: number,
 ): Promise<readonly string[]> {
-  return inDirectory(directory, clock, async (authority) => {
+  return inDirectory(directory, clock, keys, async (authority) => {
     const { paths, bundle } = authority;
     const stage = rotationStage(authority, keys);
     if (stage.kind === 'switched') return keys;
@@ -88,7 +89,7 @@ export async function prepareRotation(
 
 /** From now on the new CA signs. ca.crt decides; the order of the keys follows for those who read the first one only. */
 export async function switchSigner(directory: string, clock: Clock, { keys, protect }: RotationKeys): Promise<void> {
-  await inDirectory(directory, clock, async (authority) => {
+  await inDirectory(directory, clock, keys, async (authority) => {
     const { paths, certificates } = authority;
     const stage = rotationStage(authority, keys);
     if (stage.kind === 'none') throw new PromgateError('AUTHORITY_REFUSED', 'no rotation has begun');
@@ -108,21 +109,23 @@ export async function endRotation(
   { keys, protect }: RotationKeys,
   lifetimeMs: number,
 ): Promise<void> {
-  await inDirectory(directory, clock, async (authority) => {
+  await inDirectory(directory, clock, keys, async (authority) => {
     const { paths } = authority;
     const stage = rotationStage(authority, keys);
     if (stage.kind === 'prepared') throw new PromgateError('AUTHORITY_REFUSED', 'the new CA does not sign yet');
     if (stage.kind === 'switched') {
       const certificates = authority.certificates.filter((one) => one !== stage.old.certificate);
-      const index = await readIndex(paths);
-      const gone = stage.old.certificate.subjectKey;
-      await writeIndex(paths, clock, { ...index, revoked: index.revoked.filter(({ issuer }) => issuer !== gone) });
       // Before ca.crt: a gate refuses the list of a CA that it does not know.
       if ((await readCrls(authority)).length > 0) {
         await updateCrlLocked({ ...authority, certificates }, clock, { keys: [stage.ca.key], lifetimeMs });
       }
       await replaceFile(paths.cert, bundleOf(certificates));
     }
+    // Only once nobody trusts it any more: a crash before this leaves its revocations for the next list.
+    const trusted = new Set((await reopened(directory)).certificates.map(({ subjectKey }) => subjectKey));
+    const index = await readIndex(paths);
+    const revoked = index.revoked.filter(({ issuer }) => issuer === undefined || trusted.has(issuer));
+    if (revoked.length < index.revoked.length) await writeIndex(paths, clock, { ...index, revoked });
     await replaceFile(paths.key, protect(stage.ca.key));
   });
 }
@@ -131,10 +134,24 @@ function bundleOf(certificates: readonly CertificateInfo[]): string {
   return certificates.map(({ pem }) => pem).join('');
 }
 
-/** Under the lock, on what is there now. */
-async function inDirectory<T>(directory: string, clock: Clock, work: (authority: Authority) => Promise<T>): Promise<T> {
+/** Under the lock, on what is there now; keys of before another command's change would replace what it has written. */
+async function inDirectory<T>(
+  directory: string,
+  clock: Clock,
+  keys: readonly string[],
+  work: (authority: Authority) => Promise<T>,
+): Promise<T> {
   const { paths } = await reopened(directory);
-  return withLock(paths.lock, clock, async () => work(await reopened(directory)));
+  return withLock(paths.lock, clock, async () => {
+    const authority = await reopened(directory);
+    const { key } = authority;
+    const there = key.kind === 'ready' ? key.pems : key.kind === 'encrypted' ? splitKeys(key.pem) : [];
+    const isSame = there.length === keys.length && (key.kind !== 'ready' || there.every((pem) => keys.includes(pem)));
+    if (isSame) return work(authority);
+    throw new PromgateError('AUTHORITY_REFUSED', `${paths.key} was changed by another command meanwhile`, {
+      hint: 'run the command again',
+    });
+  });
 }
 
 async function reopened(directory: string): Promise<Authority> {

@@ -3,6 +3,7 @@ import type { CertificateMatcher, IdentityRule } from '../../../src/config/confi
 import { createClaims, identityOf } from '../../../src/request/authenticate/claim.ts';
 import { authenticate } from '../../../src/request/authenticate/modes.ts';
 import { holder } from './fixtures.ts';
+import { identityOf as ruleOf } from '../../support/config-fixture.ts';
 
 interface Parts {
   readonly users?: readonly string[];
@@ -10,7 +11,7 @@ interface Parts {
 }
 
 function rule(name: string, { users = [], certificates = [] }: Parts = {}): IdentityRule {
-  return { name, passwordUsers: users, certificates, allowFrom: null, paths: null };
+  return ruleOf({ name, passwordUsers: users, certificates });
 }
 const dns = (value: string): CertificateMatcher => ({ by: 'dns', value, wildcard: false });
 const wildcard = (value: string): CertificateMatcher => ({ by: 'dns', value, wildcard: true });

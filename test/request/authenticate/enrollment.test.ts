@@ -88,3 +88,14 @@ describe('a certificate for a token', () => {
     expect(await issued()).toHaveLength(1);
   });
 });
+
+test('a token that comes when none is pending is refused as anything else, and the log says why', async () => {
+  gate = await startEnrollingGate(
+    'authenticate: either\nhtpasswd_file: htpasswd\naccess_log: true\nenrollment: {authority: certs}',
+  );
+  const late = 'no enrollment token is pending';
+  const { body } = await gate.ask({ token: 'f'.repeat(32), body: (await newRequest()).request });
+  expect(body).not.toContain(late);
+  expect(gate.refusals).toHaveLength(1);
+  await poll('the line in the log', () => JSON.stringify(gate.log.lines).includes(late));
+});

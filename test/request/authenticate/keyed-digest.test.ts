@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createKeyedDigest } from '../../../src/request/authenticate/keyed-digest.ts';
@@ -21,4 +22,14 @@ test('purposes are kept apart', () => {
 
 test('each process has its own key', () => {
   expect(createKeyedDigest()('x', 'a')).not.toBe(createKeyedDigest()('x', 'a'));
+});
+
+test('is HMAC-SHA256 of the length-prefixed fields under the hexadecimal digits of the key', () => {
+  const key = Buffer.alloc(32, 7);
+  const hmac = createHmac('sha256', key.toString('hex')).update('1:x4:prom4:grün').digest('base64url');
+  expect(createKeyedDigest(key)('x', 'prom', 'grün')).toBe(hmac);
+});
+
+test('refuses a key that does not fill a block', () => {
+  expect(() => createKeyedDigest(Buffer.alloc(16))).toThrow('a key of 16 bytes, not 32');
 });

@@ -5,6 +5,7 @@ import { parsePathPattern } from '../../../src/formats/path-pattern.ts';
 import { judgeIdentity } from '../../../src/request/authorize/identity-rules.ts';
 import type { EndpointClass } from '../../../src/request/endpoints.ts';
 import type { Claim, Identity } from '../../../src/request/identity.ts';
+import { identityOf } from '../../support/config-fixture.ts';
 
 function identity(claim: Claim): Identity {
   return { name: 'master', label: 'master', user: 'prom', certificate: null, claim };
@@ -13,7 +14,7 @@ function identity(claim: Claim): Identity {
 function rule(changes: Partial<IdentityRule>): Identity {
   return identity({
     kind: 'rule',
-    rule: { name: 'master', passwordUsers: ['prom'], certificates: [], allowFrom: null, paths: null, ...changes },
+    rule: identityOf(changes),
   });
 }
 

@@ -19,6 +19,9 @@ import type { Metrics, RequestRecord } from '../../../src/observe/ports.ts';
 import { forwardPlugin } from '../../../src/request/forward/plugin.ts';
 import { createUpstreamPools } from '../../../src/request/forward/pools.ts';
 import type { UpstreamPools } from '../../../src/request/forward/pools.ts';
+import { createScrapes } from '../../../src/request/forward/scrape/scrapes.ts';
+import type { Scrapes } from '../../../src/request/forward/scrape/scrapes.ts';
+import type { Identity } from '../../../src/request/identity.ts';
 import type { Passage } from '../../../src/request/passage.ts';
 import { createAnswer } from '../../../src/request/respond/answer.ts';
 import { respondPlugin } from '../../../src/request/respond/plugin.ts';
@@ -35,8 +38,11 @@ export interface GateOptions {
   readonly before?: (passage: Passage) => boolean;
   /** HTTP/1.1 over TLS. */
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** Who a request is from; nobody without it. */
+  readonly identityOf?: (request: IncomingMessage) => Identity | null;
   /** Pools shared with another gate. */
   readonly pools?: UpstreamPools;
+  readonly scrapes?: Scrapes;
 }
 
 export interface RecordedMetrics extends Metrics {
@@ -88,6 +94,7 @@ export async function startGate(options: GateOptions): Promise<TestGate> {
   const config = configOf({ upstreams: [options.upstream], ...options.config });
   const resolveHost = createResolveHost({ readHosts: () => Promise.resolve(''), timeoutMs: 1000 });
   const pools = options.pools ?? createUpstreamPools({ metrics, clock, resolveHost });
+  const scrapes = options.scrapes ?? createScrapes({ clock });
   let count = 0;
 
   const passages = fp(
@@ -106,13 +113,13 @@ export async function startGate(options: GateOptions): Promise<TestGate> {
             authenticated: false,
             leaving: false,
             drain: () => undefined,
-            destroy: () => undefined,
+            destroy: () => raw.socket.destroy(),
           },
           target: { method: raw.method ?? '', path, query },
           startedAt: clock.monotonic(),
           expectsContinue: raw.headers.expect === '100-continue',
           address: raw.socket.remoteAddress ?? '',
-          identity: null,
+          identity: options.identityOf?.(raw) ?? null,
           upstream: options.upstream,
           kindPath: path,
           endpointClass: null,
@@ -139,7 +146,7 @@ export async function startGate(options: GateOptions): Promise<TestGate> {
   });
   await app.register(respondPlugin, {});
   await app.register(passages);
-  await app.register(forwardPlugin, { config, pools, self: options.self ?? (() => undefined) });
+  await app.register(forwardPlugin, { config, pools, scrapes, self: options.self ?? (() => undefined) });
   await app.ready();
 
   const sockets = new Set<Socket>();
@@ -164,6 +171,7 @@ export async function startGate(options: GateOptions): Promise<TestGate> {
     async close() {
       await app.close();
       if (options.pools === undefined) await pools.close();
+      if (options.scrapes === undefined) scrapes.close();
       for (const session of sessions) session.destroy();
       for (const socket of sockets) socket.destroy();
       await Promise.all([http1, http2].map((server) => new Promise((resolve) => server.close(resolve))));

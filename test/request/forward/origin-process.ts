@@ -1,4 +1,7 @@
-/** An upstream in a process of its own, so that its memory is not measured with the gate's. It answers with 300 MB. */
+/**
+ * An upstream in a process of its own, so that its memory is not measured with the gate's. It answers with 300 MB; on
+ * /small in small chunks without a length, as Prometheus writes a federation.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { request } from 'node:http';
@@ -9,11 +12,12 @@ let sent = 0;
 const block = Buffer.alloc(64 * 1024, 'x');
 const server = http.createServer((request, response) => {
   if (request.url === '/sent') return response.end(String(sent));
-  response.writeHead(200, { 'content-length': 300000000 });
+  const size = request.url === '/small' ? 3600 : block.length;
+  response.writeHead(200, request.url === '/small' ? {} : { 'content-length': 300000000 });
   let left = 300000000;
   const more = () => {
     while (left > 0) {
-      const chunk = block.subarray(0, Math.min(block.length, left));
+      const chunk = block.subarray(0, Math.min(size, left));
       left -= chunk.length;
       const room = response.write(chunk, () => { sent += chunk.length; });
       if (!room) return response.once('drain', more);

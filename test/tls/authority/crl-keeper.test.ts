@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createCrlKeeper, ownCrls, refreshAt } from '../../../src/tls/authority/crl-keeper.ts';
+import type { Config } from '../../../src/config/config.ts';
+import { createCrlKeeper, ownCrls, refreshAt, renewExpired } from '../../../src/tls/authority/crl-keeper.ts';
 import type { CrlKeeper } from '../../../src/tls/authority/crl-keeper.ts';
 import { readCrls, updateCrl } from '../../../src/tls/authority/crl-file.ts';
 import { encryptKey } from '../../../src/tls/authority/keys.ts';
@@ -71,6 +72,22 @@ describe('the list of the own CA', () => {
     await poll('the second list', async () => (await fixture.crl()).number === 2n);
     clock.advance(6 * DAY_MS);
     await poll('the third list', async () => (await fixture.crl()).number === 3n);
+  });
+
+  it('that has expired is renewed before a gate serves, one that is good is left alone', async () => {
+    const files = [{ path: fixture.path('ca.crl'), source: 'client_ca' as const }];
+    const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+    const renew = async () =>
+      renewExpired(
+        { files, tls: { trust: { crls: [await fixture.crl()] } } as unknown as Config['tls'] },
+        { clock, log },
+      );
+    clock.advance(9 * DAY_MS);
+    expect(await renew()).toBe(false);
+    clock.advance(2 * DAY_MS);
+    expect(await renew()).toBe(true);
+    expect(await fixture.crl()).toMatchObject({ number: 2n, revoked: new Set(['AB']) });
+    expect((await fixture.crl()).nextUpdate).toBeGreaterThan(clock.now());
   });
 
   it('is renewed also when it has expired while the gate was down', async () => {

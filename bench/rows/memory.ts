@@ -1,0 +1,57 @@
+/** Resident memory, idle and after work, on the oldest and the newest supported Node. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { stopAll } from '../contenders.ts';
+import { mebibytes } from '../figures.ts';
+import { fetchOnce, runWrk } from '../load.ts';
+import type { Lab } from '../lab.ts';
+import { nodes } from '../nodes.ts';
+import { startGate } from '../peers/gate.ts';
+import type { Peer } from '../peers/peer.ts';
+import { peakBytes, residentBytes } from '../process.ts';
+import { atMost } from './row.ts';
+import type { Row, Verdict } from './row.ts';
+
+const IDLE_MB = 72;
+const AFTER_MB = 128;
+const MEBIBYTE = 1_048_576;
+
+/** 2 bytes, 60 KB and 17 MB, the last one compressed. */
+async function work(lab: Lab, gate: Peer): Promise<void> {
+  const common = { authorization: lab.authorization, connections: 16, seconds: lab.quick ? 1 : 4 };
+  for (const page of ['two', 'exporter']) await runWrk({ ...common, url: `${gate.url}/federate?page=${page}` });
+  const agent = lab.agent();
+  const headers = { 'accept-encoding': 'gzip' };
+  const url = `${gate.url}/federate?page=big`;
+  for (let round = 0; round < (lab.quick ? 2 : 6); round++) {
+    const { status } = await fetchOnce({ url, authorization: lab.authorization, agent, headers });
+    if (status !== 200) throw new Error(`the big page is answered ${status}`);
+  }
+  agent.destroy();
+}
+
+export const memory: Row = {
+  name: 'memory',
+  title: 'Memory',
+  method:
+    'Resident memory of the gate 2 s after its start, and 2 s after 2-byte, 60 KB and gzipped 17 MB answers over 16 connections.',
+  async run(lab) {
+    const lines: string[][] = [];
+    const verdicts: Verdict[] = [];
+    for (const { name, path } of nodes()) {
+      const gate = await startGate(lab, { node: path });
+      try {
+        await delay(2000);
+        const idle = residentBytes(gate.pid);
+        await work(lab, gate);
+        await delay(2000);
+        const after = residentBytes(gate.pid);
+        lines.push([name, mebibytes(idle), mebibytes(after), mebibytes(peakBytes(gate.pid))]);
+        verdicts.push(atMost(`${IDLE_MB} MB idle, ${name}`, IDLE_MB * MEBIBYTE, idle, mebibytes(idle)));
+        verdicts.push(atMost(`${AFTER_MB} MB after the work, ${name}`, AFTER_MB * MEBIBYTE, after, mebibytes(after)));
+      } finally {
+        await stopAll([gate]);
+      }
+    }
+    return { verdicts, header: ['Node.js', 'idle', 'after the work', 'at its peak'], lines };
+  },
+};

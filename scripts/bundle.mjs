@@ -1,0 +1,58 @@
+// Joins dist/ and what it imports into few files in dist/bundle/, which is what operators start: loading a thousand small
+// modules is most of the time and a good part of the memory of a start. What is loaded only when it is called for (ACME,
+// PKI, the other commands) stays in files of its own. Licences travel with the dependencies, which are installed as before.
+import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ROOT, ScriptError, printError } from './command.mjs';
+
+const DIST = join(ROOT, 'dist');
+export const BUNDLE = join(DIST, 'bundle');
+/** CommonJS packages call require; the names are ours, so that they meet no other. */
+const REQUIRE = `import { createRequire as promgateCreateRequire } from 'node:module';
+const require = promgateCreateRequire(import.meta.url);`;
+
+/** Loaded by few, by name from node_modules: CommonJS whose exports a dynamic import of the bundle would not see. */
+const LEFT_OUT = ['@peculiar/x509', 'acme-client', 'reflect-metadata'];
+
+/** Started by a URL, not imported. */
+const WORKER = 'request/authenticate/hash-worker.js';
+
+/** @throws {ScriptError} when dist/ is not built or something cannot be joined */
+export async function bundle() {
+  const { build } = await import('esbuild');
+  const entryPoints = { main: join(DIST, 'cli/main.js'), 'hash-worker': join(DIST, WORKER) };
+  const missing = Object.values(entryPoints).find((path) => !existsSync(path));
+  if (missing !== undefined) throw new ScriptError(`${missing} is missing`, 'npm run build');
+  rmSync(BUNDLE, { recursive: true, force: true });
+  const { engines } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
+  try {
+    await build({
+      entryPoints,
+      outdir: BUNDLE,
+      bundle: true,
+      external: LEFT_OUT,
+      splitting: true,
+      format: 'esm',
+      platform: 'node',
+      target: `node${engines.node.replace(/[^\d.]/g, '')}`,
+      banner: { js: REQUIRE },
+      // Stack traces of the log name our sources.
+      sourcemap: true,
+      sourcesContent: false,
+      legalComments: 'inline',
+      logLevel: 'silent',
+    });
+  } catch (error) {
+    throw new ScriptError(`the bundle failed\n${error.message}`);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  try {
+    await bundle();
+  } catch (error) {
+    printError(error);
+    process.exitCode = 1;
+  }
+}

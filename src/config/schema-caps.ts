@@ -1,0 +1,15 @@
+/** The keys that say how much an identity may take in one scrape, and at once. */
+import { z } from 'zod';
+import { byteSize, duration, integer, optional } from './scalars.ts';
+
+const keys = z.strictObject({
+  bytes: optional(byteSize(1)),
+  series: optional(integer(1, 1_000_000_000)),
+  duration: optional(duration(100)),
+  concurrent_scrapes: optional(integer(1, 100_000)),
+});
+
+/** A section whose every line is commented out counts as written and empty: rules/caps.ts says that it caps nothing. */
+export const caps = z.preprocess((value) => (value === null ? {} : value), keys.optional()).optional();
+
+export type RawCaps = z.output<typeof keys>;

@@ -1,0 +1,86 @@
+/** The keys that say which series an identity may see or ask for: selectors, and labels that every series must have. */
+import { z } from 'zod';
+import { parsed, unparsed } from '../lib/problem.ts';
+import type { Parsed } from '../lib/problem.ts';
+import { parseSelector } from '../promql/parse-selector.ts';
+import { printSelector } from '../promql/print-selector.ts';
+import type { Matcher } from '../promql/selector.ts';
+import { defaulted, describeShape, narrowing, oneOf, optional, scalar } from './scalars.ts';
+import type { LeafFault } from './scalars.ts';
+
+const selector = scalar('a selector such as {job="node"}', parseSelector);
+
+const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+const REGEX_PREFIX = '=~';
+const EXPECTED = 'a value, a list of values, or "=~" and a regular expression';
+
+/** What a regular expression of RE2 reads as something else than itself. */
+function quoted(value: string): string {
+  return value.replace(/[\\.+*?()|[\]{}^$]/g, '\\$&');
+}
+
+/** One value, as it stands; the empty one is what a series without the label has. */
+function literal(value: unknown): Parsed<string> {
+  if (typeof value !== 'string') return unparsed(`expected a value, found ${describeShape(value)}`);
+  if (value === '') {
+    return unparsed('the empty value would admit every series without the label', 'say so with match, if it is meant');
+  }
+  return parsed(value);
+}
+
+function listed(label: string, values: readonly unknown[]): Parsed<Matcher> {
+  if (values.length === 0) return unparsed('no values: no series could be seen', 'remove the label, or list values');
+  const texts: string[] = [];
+  for (const value of values) {
+    if (typeof value === 'string' && value.startsWith(REGEX_PREFIX)) {
+      return unparsed('a regular expression stands alone, not in a list', 'write it as "=~first|second"');
+    }
+    const text = literal(value);
+    if (!text.ok) return text;
+    texts.push(text.value);
+  }
+  const [only] = texts;
+  if (texts.length === 1 && only !== undefined) return parsed({ label, operator: '=', value: only });
+  return parsed({ label, operator: '=~', value: texts.map(quoted).join('|') });
+}
+
+/** A map entry as a matcher: `t1`, `[t1, t2]` or `"=~t.*"`. */
+function labelMatcher(label: string, value: unknown): Parsed<Matcher> {
+  if (!LABEL_NAME.test(label)) return unparsed(`${JSON.stringify(label)} is not a label name`);
+  if (Array.isArray(value)) return listed(label, value);
+  if (typeof value !== 'string') return unparsed(`expected ${EXPECTED}, found ${describeShape(value)}`);
+  if (!value.startsWith(REGEX_PREFIX)) return listed(label, [value]);
+  const matcher: Matcher = { label, operator: REGEX_PREFIX, value: value.slice(REGEX_PREFIX.length) };
+  // Also refuses one that the empty text matches: it would admit every series without the label.
+  const read = parseSelector(printSelector({ matchers: [matcher] }));
+  return read.ok ? parsed(matcher) : read;
+}
+
+/** A list, not a record: a record would lose a label called `__proto__`. */
+const labels = z.unknown().transform((value, context): readonly Matcher[] => {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const params: LeafFault = { expected: 'a map of labels to values', found: describeShape(value) };
+    context.addIssue({ code: 'custom', message: '', params });
+    return z.NEVER;
+  }
+  const matchers: Matcher[] = [];
+  for (const [label, written] of Object.entries(value) as [string, unknown][]) {
+    const matcher = labelMatcher(label, written);
+    if (matcher.ok) {
+      matchers.push(matcher.value);
+    } else {
+      const params: LeafFault = matcher.hint === undefined ? {} : { hint: matcher.hint };
+      context.addIssue({ code: 'custom', message: matcher.message, path: [label], params });
+    }
+  }
+  return matchers;
+});
+
+/** Part of an entry of `identities`. */
+export const seriesKeys = {
+  match: narrowing(selector),
+  // Like `narrowing`: a map whose every line is commented out must not turn into "every series".
+  labels: z.preprocess((value) => (value === null ? {} : value), labels.optional()).optional(),
+  deny_match: defaulted(z.array(selector), []),
+  exporter_page: optional(oneOf(['filter', 'refuse'])),
+};

@@ -1,0 +1,110 @@
+/**
+ * The form of a POST, read whole and bounded before anything is asked: exactly one media type, no coding, 64 KiB, and a
+ * deadline. It tells what came, or why nothing of it may be used; it never parses.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { Clock } from '../../lib/clock.ts';
+import type { DenyReason } from '../deny-reasons.ts';
+import { hasBody, http2StreamOf } from '../message.ts';
+
+export type FormBody =
+  | { readonly kind: 'read'; readonly bytes: Buffer }
+  | { readonly kind: 'refused'; readonly reason: DenyReason; readonly detail: string };
+
+type RawRequest = IncomingMessage | Http2ServerRequest;
+type RawResponse = ServerResponse | Http2ServerResponse;
+
+export interface FormRequest {
+  readonly request: RawRequest;
+  readonly response: RawResponse;
+  /** The client waits for 100 Continue. */
+  readonly expectsContinue: boolean;
+}
+
+const FORM = 'application/x-www-form-urlencoded';
+export const LARGEST_FORM = 65_536;
+/** For the whole form: every client that means it sends 64 KiB in one go. */
+export const FORM_DEADLINE_MS = 10_000;
+
+const NOTHING: FormBody = { kind: 'read', bytes: Buffer.alloc(0) };
+
+/**
+ * What the headers say of a body. Prometheus reads multipart forms too, ignores Content-Encoding and takes a media type
+ * with a broken parameter: three ways to say something else to it than to us.
+ * @returns null when the body can be read.
+ */
+export function judgeFormHeaders(headers: RawRequest['headers']): (FormBody & { readonly kind: 'refused' }) | null {
+  const type = headers['content-type'];
+  if (type !== FORM) return refused('media_type', `a form has the content type ${FORM}, with no parameter`);
+  if (headers['content-encoding'] !== undefined) return refused('media_type', 'a form has no content coding');
+  const length = headers['content-length'];
+  // Framing was judged: a length is a number.
+  if (length !== undefined && Number(length) > LARGEST_FORM) return tooLarge();
+  return null;
+}
+
+/** Calls back once; never when the client has left. 100 Continue goes out only now, when the body is wanted. */
+export function readForm(
+  { request, response, expectsContinue }: FormRequest,
+  clock: Clock,
+  done: (body: FormBody) => void,
+): void {
+  if (!hasBody(request)) {
+    done(NOTHING);
+    return;
+  }
+  const fault = judgeFormHeaders(request.headers);
+  if (fault !== null) {
+    done(fault);
+    return;
+  }
+  const chunks: Buffer[] = [];
+  let size = 0;
+  let isOver = false;
+  const finish = (body: FormBody): void => {
+    if (isOver) return;
+    isOver = true;
+    timer.cancel();
+    request.off('data', onData).off('end', onEnd).off('close', onClose);
+    done(body);
+  };
+  const onData = (chunk: Buffer): void => {
+    size += chunk.length;
+    chunks.push(chunk);
+    if (size > LARGEST_FORM) finish(tooLarge());
+  };
+  // On h2 a reset stream also ends: a form cut short would be another question.
+  const onEnd = (): void => {
+    finish(wasReset(request) ? cut() : { kind: 'read', bytes: Buffer.concat(chunks, size) });
+  };
+  const onClose = (): void => {
+    finish(cut());
+  };
+  const timer = clock.after(FORM_DEADLINE_MS, () => {
+    finish(refused('header_timeout', 'the form did not come in time'));
+  });
+  // An error listener stays: nobody else would hear a late reset.
+  request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
+  if (expectsContinue && !response.headersSent && !response.writableEnded && !response.destroyed) {
+    response.writeContinue();
+  }
+}
+
+function wasReset(request: RawRequest): boolean {
+  const stream = http2StreamOf(request);
+  if (stream === null) return !(request as IncomingMessage).complete;
+  return stream.aborted || stream.rstCode !== 0;
+}
+
+function cut(): FormBody {
+  return refused('bad_framing', 'the client left within the form');
+}
+
+function tooLarge(): FormBody & { readonly kind: 'refused' } {
+  return refused('body_too_large', `a form of more than ${String(LARGEST_FORM)} bytes`);
+}
+
+function refused(reason: DenyReason, detail: string): FormBody & { readonly kind: 'refused' } {
+  return { kind: 'refused', reason, detail };
+}
