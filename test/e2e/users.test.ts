@@ -88,6 +88,8 @@ describe('a gate with caps', () => {
     const { code, stdout } = await scene.gate.command('users');
     expect(code).toBe(0);
     expect(stdout).toMatch(/^IDENTITY +CREDENTIAL +LAST SEEN +ADDRESS +SCRAPES +BYTES +SERIES +REFUSALS\n/);
-    expect(stdout).toMatch(/^small +certificate central \([0-9A-F]+\) +\d+ s ago +127\.0\.0\.1 .* 1, last cap_series$/m);
+    expect(stdout).toMatch(
+      /^small +certificate central \([0-9A-F]+\) +\d+ s ago +127\.0\.0\.1 .* 1, last cap_series$/m,
+    );
   });
 });
