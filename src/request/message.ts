@@ -1,6 +1,6 @@
 /** Facts about HTTP messages that more than one step needs: hop-by-hop headers, and whether a body is still to come. */
-import type { IncomingMessage } from 'node:http';
-import type { Http2ServerRequest, ServerHttp2Stream } from 'node:http2';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse, ServerHttp2Stream } from 'node:http2';
 
 /**
  * Headers that belong to one connection (RFC 9110 §7.6.1 and what was once listed in RFC 2616 §13.5.1). They go both
@@ -66,4 +66,16 @@ export function acceptsGzip(acceptEncoding: string | undefined): boolean {
     else if (coding === '*') byStar = accepted;
   }
   return byName ?? byStar;
+}
+
+/** Whether a body was cut short. On h2 a stream that was reset ends like one that is complete. */
+export function wasReset(request: IncomingMessage | Http2ServerRequest): boolean {
+  const stream = http2StreamOf(request);
+  if (stream === null) return !(request as IncomingMessage).complete;
+  return stream.aborted || stream.rstCode !== 0;
+}
+
+/** Sends `100 Continue`, on either protocol; a response that has begun or gone is left alone. */
+export function sendContinue(response: ServerResponse | Http2ServerResponse): void {
+  if (!response.headersSent && !response.writableEnded && !response.destroyed) response.writeContinue();
 }

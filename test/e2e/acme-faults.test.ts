@@ -14,6 +14,7 @@ import { poll } from '../support/poll.ts';
 import { json, type Handler } from '../support/faulty-ca.ts';
 
 const ACME = 'urn:ietf:params:acme:error:';
+const MOST_ATTEMPTS = 3;
 
 let pebble: Pebble;
 let relay: CaRelay;
@@ -50,17 +51,25 @@ describe('a running gate', () => {
 
   /** Asks for a renewal that fails, and sees that it has taken nothing away. */
   const failing = async (): Promise<{ stderr: string; status: string }> => {
-    const [before, state] = [await served(gate.port), await stateOf(gate)];
-    const { code, stderr } = await gate.command('cert', 'renew');
-    expect(code, stderr).toBe(1);
-    expect((await served(gate.port)).serialNumber).toBe(before.serialNumber);
+    // Told never to reuse a validation of the past, Pebble still does so one time in a hundred: then it is asked again.
+    for (let attempt = 1; ; attempt++) {
+      const [before, state] = [await served(gate.port), await stateOf(gate)];
+      const { code, stdout, stderr } = await gate.command('cert', 'renew');
+      const isReused = code === 0 && (await served(gate.port)).serialNumber !== before.serialNumber;
+      if (isReused && attempt < MOST_ATTEMPTS) continue;
+      expect(code, stdout + stderr).toBe(1);
+      return { stderr, status: await nothingTaken(before.serialNumber, state) };
+    }
+  };
+  const nothingTaken = async (serialNumber: string, state: ReadonlyMap<string, string>): Promise<string> => {
+    expect((await served(gate.port)).serialNumber).toBe(serialNumber);
     for (const [name, content] of await stateOf(gate)) {
       if (!name.endsWith('.state.json')) expect(content).toBe(state.get(name));
     }
     const status = await gate.command('cert', 'status');
     // A good certificate is no reason to worry yet.
     expect(status.code).toBe(0);
-    return { stderr, status: status.stdout };
+    return status.stdout;
   };
   const broken = (handler: Handler): void => {
     relay.intercept((request, response) => {

@@ -1,5 +1,6 @@
 /** Reads a whole body of a few kilobytes into memory: for the one path that the gate itself takes a body on. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { sendContinue, wasReset } from '../message.ts';
 
 export type SmallBody =
   | { readonly kind: 'whole'; readonly text: string }
@@ -32,13 +33,13 @@ export function readSmallBody(
     else chunks.push(chunk);
   };
   const onEnd = (): void => {
-    finish({ kind: 'whole', text: Buffer.concat(chunks).toString('latin1') });
+    finish(wasReset(request) ? { kind: 'left' } : { kind: 'whole', text: Buffer.concat(chunks).toString('latin1') });
   };
   const onClose = (): void => {
     finish({ kind: 'left' });
   };
   request.on('data', onData).on('end', onEnd).on('close', onClose).on('aborted', onClose);
   request.on('error', () => undefined);
-  if (expectsContinue) response.writeContinue();
+  if (expectsContinue) sendContinue(response);
   request.resume();
 }

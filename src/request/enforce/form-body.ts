@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Clock } from '../../lib/clock.ts';
 import type { DenyReason } from '../deny-reasons.ts';
-import { hasBody, http2StreamOf } from '../message.ts';
+import { hasBody, sendContinue, wasReset } from '../message.ts';
 
 export type FormBody =
   | { readonly kind: 'read'; readonly bytes: Buffer }
@@ -86,15 +86,7 @@ export function readForm(
   });
   // An error listener stays: nobody else would hear a late reset.
   request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
-  if (expectsContinue && !response.headersSent && !response.writableEnded && !response.destroyed) {
-    response.writeContinue();
-  }
-}
-
-function wasReset(request: RawRequest): boolean {
-  const stream = http2StreamOf(request);
-  if (stream === null) return !(request as IncomingMessage).complete;
-  return stream.aborted || stream.rstCode !== 0;
+  if (expectsContinue) sendContinue(response);
 }
 
 function cut(): FormBody {

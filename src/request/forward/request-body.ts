@@ -3,9 +3,9 @@
  * stream of its own, because undici destroys what it was given, and a destroyed request takes the client's answer along.
  */
 import { Readable } from 'node:stream';
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
-import { http2StreamOf } from '../message.ts';
+import type { IncomingMessage } from 'node:http';
+import type { Http2ServerRequest } from 'node:http2';
+import { wasReset } from '../message.ts';
 import { ForwardError } from './failures.ts';
 
 type RawRequest = IncomingMessage | Http2ServerRequest;
@@ -98,7 +98,7 @@ export class RequestBody extends Readable {
 
   readonly #onEnd = (): void => {
     // On h2 a reset stream also ends: what is there would look complete to the upstream.
-    if (this.#wasReset()) this.#onClose();
+    if (wasReset(this.#request)) this.#onClose();
     else this.#complete();
   };
 
@@ -108,7 +108,7 @@ export class RequestBody extends Readable {
   }
 
   readonly #onClose = (): void => {
-    if (!this.readableEnded && !this.destroyed && (!this.#request.readableEnded || this.#wasReset())) {
+    if (!this.readableEnded && !this.destroyed && (!this.#request.readableEnded || wasReset(this.#request))) {
       this.destroy(new ForwardError('bad_framing', 'the client left within the body'));
     }
   };
@@ -116,21 +116,10 @@ export class RequestBody extends Readable {
   readonly #onError = (): void => {
     this.#onClose();
   };
-
-  #wasReset(): boolean {
-    const stream = http2StreamOf(this.#request);
-    if (stream === null) return !(this.#request as IncomingMessage).complete;
-    return stream.aborted || stream.rstCode !== 0;
-  }
 }
 
 /** What Content-Length says; null when nothing does. */
 export function announcedLength(request: RawRequest): number | null {
   const value = request.headers['content-length'];
   return value !== undefined && /^[0-9]+$/.test(value) ? Number(value) : null;
-}
-
-/** Sends `100 Continue`, on either protocol; a response that has begun or gone is left alone. */
-export function sendContinue(response: ServerResponse | Http2ServerResponse): void {
-  if (!response.headersSent && !response.writableEnded && !response.destroyed) response.writeContinue();
 }
