@@ -2,6 +2,7 @@
 // modules is most of the time and a good part of the memory of a start. What is loaded only when it is called for (ACME,
 // PKI, the other commands) stays in files of its own. Licences travel with the dependencies, which are installed as before.
 import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { builtinModules } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ROOT, ScriptError, printError } from './command.mjs';
@@ -15,8 +16,36 @@ const require = promgateCreateRequire(import.meta.url);`;
 /** Loaded by few, by name from node_modules: CommonJS whose exports a dynamic import of the bundle would not see. */
 const LEFT_OUT = ['@peculiar/x509', 'acme-client', 'reflect-metadata'];
 
+/** Fastify loads them for schemas and for injected requests, and has neither here. */
+const NEVER_LOADED = ['@fastify/ajv-compiler', '@fastify/fast-json-stringify-compiler', 'light-my-request'];
+
+/** Packages of which the gate uses a part: what stands in their place loads no more than that. */
+const IN_PART = {
+  name: 'in part',
+  setup({ onResolve }) {
+    onResolve({ filter: /^(?:undici|ws)$/ }, ({ path }) => ({ path: join(ROOT, 'scripts/bundled', `${path}.cjs`) }));
+  },
+};
+
 /** Started by a URL, not imported. */
 const WORKER = 'request/authenticate/hash-worker.js';
+
+/**
+ * Node's own modules by require: an import reads every export of them at once, and so loads what stands behind the lazy
+ * ones (Web Crypto, and on Node 22 a WebSocket client): time and memory for nothing.
+ */
+const BUILTINS_BY_REQUIRE = {
+  name: 'builtins by require',
+  setup({ onResolve, onLoad }) {
+    const filter = new RegExp(`^(?:node:)?(?:${builtinModules.join('|')})$`);
+    onResolve({ filter }, ({ path, namespace }) =>
+      namespace === 'builtin' ? { path, external: true } : { path, namespace: 'builtin' },
+    );
+    onLoad({ filter: /.*/, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = require(${JSON.stringify(path)});`,
+    }));
+  },
+};
 
 /** @throws {ScriptError} when dist/ is not built or something cannot be joined */
 export async function bundle() {
@@ -31,7 +60,10 @@ export async function bundle() {
       entryPoints,
       outdir: BUNDLE,
       bundle: true,
-      external: LEFT_OUT,
+      external: [...LEFT_OUT, ...NEVER_LOADED],
+      plugins: [IN_PART, BUILTINS_BY_REQUIRE],
+      minifySyntax: true,
+      minifyWhitespace: true,
       splitting: true,
       format: 'esm',
       platform: 'node',

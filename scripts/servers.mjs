@@ -7,9 +7,32 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ROOT, ScriptError, printError, runCommand } from './command.mjs';
 
-/** program → Debian package; `unpack`: a static binary that needs nothing else of its package. */
+/** What the pages of Prometheus's UI load, which its package has links to. */
+const UI_LIBRARIES = [
+  'fonts-glyphicons-halflings',
+  'libjs-bootstrap4',
+  'libjs-d3',
+  'libjs-eonasdan-bootstrap-datetimepicker',
+  'libjs-jquery',
+  'libjs-jquery-hotkeys',
+  'libjs-moment',
+  'libjs-moment-timezone',
+  'libjs-mustache',
+  'libjs-popper.js',
+  'libjs-rickshaw',
+];
+/**
+ * program → Debian package; `unpack`: a static binary that is taken out of its package and installed nowhere; `with`: the
+ * packages that must be unpacked beside it, and `needs`: a file of theirs.
+ */
 const PROGRAMS = [
-  { program: 'prometheus', package: 'prometheus', unpack: true },
+  {
+    program: 'prometheus',
+    package: 'prometheus',
+    unpack: true,
+    with: UI_LIBRARIES,
+    needs: 'usr/share/javascript/mustache/mustache.js',
+  },
   { program: 'promtool', package: 'prometheus', unpack: true },
   { program: 'prometheus-node-exporter', package: 'prometheus-node-exporter', unpack: true },
   { program: 'htpasswd', package: 'apache2-utils' },
@@ -57,7 +80,15 @@ export function serversPath() {
   return PROGRAM_FOLDERS.join(delimiter);
 }
 
-const missingOf = (programs) => programs.filter(({ program }) => findProgram(program) === undefined);
+/** Whether what was unpacked for a program is whole. */
+const isWhole = (found, { needs }) =>
+  needs === undefined || !found.startsWith(STABLE) || existsSync(join(STABLE, needs));
+
+const missingOf = (programs) =>
+  programs.filter((entry) => {
+    const found = findProgram(entry.program);
+    return found === undefined || !isWhole(found, entry);
+  });
 const packagesOf = (programs) => [...new Set(programs.map((entry) => entry.package))];
 
 async function run(command, argv, options) {
@@ -117,7 +148,10 @@ async function ensurePrograms(programs = PROGRAMS) {
   try {
     const unpacked = missing.filter(({ unpack }) => unpack);
     // All of them: unpacking replaces the folder.
-    if (unpacked.length > 0) await unpackPackages(packagesOf(PROGRAMS.filter(({ unpack }) => unpack)), STABLE);
+    if (unpacked.length > 0) {
+      const all = PROGRAMS.filter(({ unpack }) => unpack);
+      await unpackPackages([...packagesOf(all), ...all.flatMap((entry) => entry.with ?? [])], STABLE);
+    }
     if (installed.length > 0) {
       await run('apt-get', ['update', '-qq']);
       const quiet = ['-y', '-qq', '--no-install-recommends'];

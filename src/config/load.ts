@@ -75,7 +75,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
     return failure([unreadableConfig(file, content)], '');
   }
   const { text } = content;
-  const written = parseConfig(text);
+  const written = await parseConfig(text);
   if (!written.ok) return failure(written.problems, text);
   const { raw } = written;
   const listen = listenOf(raw, options);

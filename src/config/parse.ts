@@ -1,8 +1,8 @@
 /**
- * Text → what the user wrote, or every problem in it at once. Pure. It never throws, whatever the text, and no message
+ * Text → what the user wrote, or every problem in it at once. It never throws, whatever the text, and no message
  * holds the value of a secret.
  */
-import type { z } from 'zod';
+import type * as z from 'zod';
 import { didYouMean } from '../formats/suggest.ts';
 import type { DocumentPath, Problem } from '../lib/problem.ts';
 import { schema } from './schema.ts';
@@ -18,7 +18,7 @@ export type ParseResult =
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 /** Reads the text of a promgate.yml; `problems` of a good one are warnings. */
-export function parseConfig(text: string): ParseResult {
+export async function parseConfig(text: string): Promise<ParseResult> {
   if (text.length > LARGEST_YAML) return failed([{ severity: 'error', message: 'the file is larger than 1 MiB' }]);
   const { document, faults, lines } = readYaml(text);
   const problems = faults.map(({ severity, message, hint, range }): Problem => {
@@ -28,7 +28,7 @@ export function parseConfig(text: string): ParseResult {
   if (document === null || problems.some(isError)) return failed(problems);
   const data = plainData(document);
   if (data === undefined) return failed([...problems, { severity: 'error', message: 'too many aliases', path: [] }]);
-  const result = schema.safeParse(data ?? {});
+  const result = await schema.safeParseAsync(data ?? {});
   if (result.success) return { ok: true, raw: result.data, problems };
   return failed([...problems, ...result.error.issues.flatMap((issue) => toProblems(issue, data))]);
 }

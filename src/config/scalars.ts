@@ -2,7 +2,7 @@
  * The leaves of the schema: a YAML scalar, as text, read by a parser of formats/. YAML's own guesses (`012`, `no`, `1e3`)
  * play no part: what a scalar means is decided by its key. A message here quotes the value, unless the leaf is secret.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseByteSize } from '../formats/byte-size.ts';
 import { parseGoDuration, parsePrometheusDuration } from '../formats/duration.ts';
 import { didYouMean } from '../formats/suggest.ts';
@@ -43,15 +43,26 @@ function read<T>(value: unknown, expected: string, parse: Reader<T>): Parsed<T> 
 export function scalar<T>(expected: string, parse: Reader<T>) {
   return z.unknown().transform((value, context): T => {
     const result = read(value, expected, parse);
-    if ('ok' in result) {
-      if (result.ok) return result.value;
-      const params: LeafFault = result.hint === undefined ? {} : { hint: result.hint };
-      context.addIssue({ code: 'custom', message: result.message, params });
-    } else {
-      context.addIssue({ code: 'custom', message: '', params: result });
-    }
+    if ('ok' in result && result.ok) return result.value;
+    context.addIssue(issueOf(result));
     return z.NEVER;
   });
+}
+
+/** A leaf whose parser is loaded when the first such key stands in a file. */
+export function scalarLater<T>(expected: string, load: () => Promise<Reader<T>>) {
+  return z.unknown().transform(async (value, context): Promise<T> => {
+    const result = read(value, expected, await load());
+    if ('ok' in result && result.ok) return result.value;
+    context.addIssue(issueOf(result));
+    return z.NEVER;
+  });
+}
+
+function issueOf(fault: Exclude<Parsed<never>, { readonly ok: true }> | LeafFault) {
+  if (!('ok' in fault)) return { code: 'custom' as const, message: '', params: fault };
+  const params: LeafFault = fault.hint === undefined ? {} : { hint: fault.hint };
+  return { code: 'custom' as const, message: fault.message, params };
 }
 
 /** An optional key; `key:` without a value counts as absent. */

@@ -1,6 +1,6 @@
 /** The part of the schema about certificates from a CA by ACME (RFC 8555). No message holds anything of an HMAC key. */
 import { isIP } from 'node:net';
-import { z } from 'zod';
+import * as z from 'zod';
 import { normalizeAddress } from '../formats/address-set.ts';
 import { parseListenAddress } from '../formats/listen-address.ts';
 import { didYouMean } from '../formats/suggest.ts';

@@ -1,5 +1,5 @@
 /** The keys that say how much an identity may take in one scrape, and at once. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { byteSize, duration, integer, optional } from './scalars.ts';
 
 const keys = z.strictObject({

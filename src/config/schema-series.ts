@@ -1,14 +1,19 @@
 /** The keys that say which series an identity may see or ask for: selectors, and labels that every series must have. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { parsed, unparsed } from '../lib/problem.ts';
 import type { Parsed } from '../lib/problem.ts';
-import { parseSelector } from '../promql/parse-selector.ts';
 import { printSelector } from '../promql/print-selector.ts';
 import type { Matcher } from '../promql/selector.ts';
-import { defaulted, describeShape, narrowing, oneOf, optional, scalar } from './scalars.ts';
+import { defaulted, describeShape, narrowing, oneOf, optional, scalarLater } from './scalars.ts';
 import type { LeafFault } from './scalars.ts';
 
-const selector = scalar('a selector such as {job="node"}', parseSelector);
+/** Most gates restrict nobody, and start without the grammar and the engine for regular expressions. */
+const loadParser = async () => (await import('../promql/parse-selector.ts')).parseSelector;
+
+const selector = scalarLater('a selector such as {job="node"}', async () => {
+  const parseSelector = await loadParser();
+  return (text) => parseSelector(text);
+});
 
 const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 const REGEX_PREFIX = '=~';
@@ -45,19 +50,20 @@ function listed(label: string, values: readonly unknown[]): Parsed<Matcher> {
 }
 
 /** A map entry as a matcher: `t1`, `[t1, t2]` or `"=~t.*"`. */
-function labelMatcher(label: string, value: unknown): Parsed<Matcher> {
+async function labelMatcher(label: string, value: unknown): Promise<Parsed<Matcher>> {
   if (!LABEL_NAME.test(label)) return unparsed(`${JSON.stringify(label)} is not a label name`);
   if (Array.isArray(value)) return listed(label, value);
   if (typeof value !== 'string') return unparsed(`expected ${EXPECTED}, found ${describeShape(value)}`);
   if (!value.startsWith(REGEX_PREFIX)) return listed(label, [value]);
   const matcher: Matcher = { label, operator: REGEX_PREFIX, value: value.slice(REGEX_PREFIX.length) };
   // Also refuses one that the empty text matches: it would admit every series without the label.
+  const parseSelector = await loadParser();
   const read = parseSelector(printSelector({ matchers: [matcher] }));
   return read.ok ? parsed(matcher) : read;
 }
 
 /** A list, not a record: a record would lose a label called `__proto__`. */
-const labels = z.unknown().transform((value, context): readonly Matcher[] => {
+const labels = z.unknown().transform(async (value, context): Promise<readonly Matcher[]> => {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     const params: LeafFault = { expected: 'a map of labels to values', found: describeShape(value) };
     context.addIssue({ code: 'custom', message: '', params });
@@ -65,7 +71,7 @@ const labels = z.unknown().transform((value, context): readonly Matcher[] => {
   }
   const matchers: Matcher[] = [];
   for (const [label, written] of Object.entries(value) as [string, unknown][]) {
-    const matcher = labelMatcher(label, written);
+    const matcher = await labelMatcher(label, written);
     if (matcher.ok) {
       matchers.push(matcher.value);
     } else {

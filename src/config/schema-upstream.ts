@@ -1,5 +1,5 @@
 /** The schema of one entry of `upstreams`. Secrets come from files, never from the YAML. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { parsePathPattern } from '../formats/path-pattern.ts';
 import { parsed, unparsed } from '../lib/problem.ts';
 import type { Parsed } from '../lib/problem.ts';

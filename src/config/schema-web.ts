@@ -2,7 +2,7 @@
  * The part of the schema that every web.yml of the exporter-toolkit has: same names, same values, same defaults, and the
  * few keys of ours that sit among them. Never stricter than the toolkit, except where architecture.md says so.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { credentialId, parseHash, userFault } from '../formats/htpasswd.ts';
 import { PASSWD_HINT } from '../formats/htpasswd-hash.ts';
 import type { HtpasswdHash } from '../formats/htpasswd.ts';

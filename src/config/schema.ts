@@ -2,7 +2,7 @@
  * What the user wrote: the one strict schema of promgate.yml. Every leaf is parsed here, every default stands here as it
  * would be written; what several keys mean together is decided in rules/.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseCidr } from '../formats/address-set.ts';
 import type { Cidr } from '../formats/address-set.ts';
 import { parseListenAddress } from '../formats/listen-address.ts';

@@ -1,14 +1,11 @@
 /** The upstream `self`: the gate's own metrics behind the gate's own policy. Knows /metrics, /federate and a one-line index. */
 import type { Clock } from '../lib/clock.ts';
-import { parseSelector } from '../promql/parse-selector.ts';
-import { regexBudget } from '../promql/regex.ts';
 import type { Selector } from '../promql/selector.ts';
 import type { Answer } from '../request/answer.ts';
 import type { ServedUpstream } from '../request/upstream.ts';
 import { packed, renderExposition } from './exposition.ts';
 import type { Exposition } from './exposition.ts';
 import type { GateMetrics } from './metrics.ts';
-import { federate } from './self-federation.ts';
 
 const SLICE = 64 * 1024;
 const INDEX = Buffer.from('promgate: its own metrics are at metrics, and at federate by match[]\n');
@@ -56,12 +53,17 @@ const REGEX_COST = 16_384;
 /** What Prometheus's /federate says. */
 const FEDERATED = 'text/plain; version=0.0.4; charset=utf-8';
 
+/** Loaded by the first question: most gates never get one. */
+const readers = () =>
+  Promise.all([import('../promql/parse-selector.ts'), import('../promql/regex.ts'), import('./self-federation.ts')]);
+
 async function federation(
   metrics: Pick<Source, 'values'>,
   query: string,
   acceptEncoding: string | undefined,
   clock: Clock,
 ): Promise<Exposition | { readonly fault: string }> {
+  const [{ parseSelector }, { regexBudget }, { federate }] = await readers();
   const selectors: Selector[] = [];
   const budget = regexBudget(REGEX_COST);
   for (const text of new URLSearchParams(query).getAll('match[]')) {

@@ -3,6 +3,9 @@
  * select. What a newer Prometheus adds is refused until it is here.
  */
 
+/** The label that holds the metric's name. */
+export const METRIC_NAME_LABEL = '__name__';
+
 /** Functions of Prometheus 2.42 to 3.5 that the grammar knows, but for `info()`: it selects `target_info` by itself. */
 export const FUNCTIONS: ReadonlySet<string> = new Set(
   `abs absent absent_over_time acos acosh asin asinh atan atanh avg_over_time ceil changes clamp clamp_max clamp_min cos

@@ -1,6 +1,5 @@
 /** A Selector as text that every Prometheus reads as that selector, whatever its labels and values are. */
-import { RESERVED_WORDS } from './language.ts';
-import { METRIC_NAME_LABEL } from './read-selector.ts';
+import { METRIC_NAME_LABEL, RESERVED_WORDS } from './language.ts';
 import type { Matcher, Selector } from './selector.ts';
 import { quote } from './string-literal.ts';
 

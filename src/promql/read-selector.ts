@@ -1,12 +1,12 @@
 /** A VectorSelector of the tree → a Selector, as Prometheus reads it. */
 import type { SyntaxNode } from '@lezer/common';
+import { METRIC_NAME_LABEL } from './language.ts';
 import { fault } from './scan.ts';
 import type { Fault } from './scan.ts';
 import type { Matcher, MatchOperator, Selector } from './selector.ts';
 import { childrenOf, stringOf } from './syntax.ts';
 import type { Source } from './syntax.ts';
 
-export const METRIC_NAME_LABEL = '__name__';
 const OPERATORS: Readonly<Record<string, MatchOperator>> = {
   EqlSingle: '=',
   Neq: '!=',

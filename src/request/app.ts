@@ -103,6 +103,18 @@ const ROUTING = {
 };
 const NO_QUERY: Record<string, unknown> = Object.freeze({});
 
+/** No route has a schema; the compilers that Fastify would load in any case are a fifth of the time of a start. */
+const NO_SCHEMAS = {
+  compilersFactory: {
+    buildValidator: () => () => {
+      throw new Error('no route has a schema');
+    },
+    buildSerializer: () => () => {
+      throw new Error('no route has a schema');
+    },
+  },
+};
+
 /** Builds the app of one configuration; about 3 ms. */
 export async function buildApp(config: Config, services: Services): Promise<App> {
   const handlers: RequestHandler[] = [];
@@ -113,6 +125,7 @@ export async function buildApp(config: Config, services: Services): Promise<App>
     exposeHeadRoutes: false,
     return503OnClosing: false,
     routerOptions: ROUTING,
+    schemaController: NO_SCHEMAS,
     serverFactory: (routing) => {
       handlers.push(routing as unknown as RequestHandler);
       return createServer();

@@ -19,19 +19,19 @@ interface Written {
   readonly authenticate?: string;
 }
 
-function rawOf({ users = false, type, ca = false, authenticate }: Written): Raw {
+async function rawOf({ users = false, type, ca = false, authenticate }: Written): Promise<Raw> {
   const lines = ['tls_server_config:', '  cert_file: a', '  key_file: b'];
   if (type !== undefined) lines.push(`  client_auth_type: ${type}`);
   if (ca) lines.push('  client_ca_file: ca');
   if (users) lines.push('htpasswd_file: htpasswd');
   if (authenticate !== undefined) lines.push(`authenticate: ${authenticate}`);
-  const result = parseConfig(lines.join('\n'));
+  const result = await parseConfig(lines.join('\n'));
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   return result.raw;
 }
 
-function problemsOf(written: Written): string[] {
-  const raw = rawOf(written);
+async function problemsOf(written: Written): Promise<string[]> {
+  const raw = await rawOf(written);
   const input = {
     raw,
     authentication: deriveAuthentication(raw),
@@ -52,27 +52,30 @@ const AT_AUTHENTICATE = 'error authenticate value';
 const verifies = (type: string) => type.includes('Verif');
 
 describe('authenticate, when it is not written', () => {
-  it.each(TYPES)('is derived as web.yml means %s', (type) => {
+  it.each(TYPES)('is derived as web.yml means %s', async (type) => {
     const strict = type === 'RequireAndVerifyClientCert';
     const ca = verifies(type);
-    expect(deriveAuthentication(rawOf({ type, ca }))).toMatchObject({
+    expect(deriveAuthentication(await rawOf({ type, ca }))).toMatchObject({
       authenticate: strict ? 'certificate' : 'none',
       clientAuthType: type,
     });
-    expect(deriveAuthentication(rawOf({ type, ca, users: true }))).toMatchObject({
+    expect(deriveAuthentication(await rawOf({ type, ca, users: true }))).toMatchObject({
       authenticate: strict ? 'both' : 'password',
       clientAuthType: type,
     });
-    expect(problemsOf({ type, ca })).toEqual([]);
-    expect(problemsOf({ type, ca, users: true })).toEqual([]);
+    expect(await problemsOf({ type, ca })).toEqual([]);
+    expect(await problemsOf({ type, ca, users: true })).toEqual([]);
   });
 
-  it('is none without users and without client_auth_type', () => {
-    expect(deriveAuthentication(rawOf({}))).toMatchObject({ authenticate: 'none', clientAuthType: 'NoClientCert' });
+  it('is none without users and without client_auth_type', async () => {
+    expect(deriveAuthentication(await rawOf({}))).toMatchObject({
+      authenticate: 'none',
+      clientAuthType: 'NoClientCert',
+    });
   });
 
-  it('stays password when the htpasswd file is named and basic_auth_users is not', () => {
-    expect(deriveAuthentication(rawOf({ users: true })).authenticate).toBe('password');
+  it('stays password when the htpasswd file is named and basic_auth_users is not', async () => {
+    expect(deriveAuthentication(await rawOf({ users: true })).authenticate).toBe('password');
   });
 });
 
@@ -83,46 +86,51 @@ describe('authenticate, when it is written', () => {
     ['either', 'VerifyClientCertIfGiven'],
     ['certificate', 'RequireAndVerifyClientCert'],
     ['both', 'RequireAndVerifyClientCert'],
-  ])('%s implies %s', (authenticate, clientAuthType) => {
-    expect(deriveAuthentication(rawOf({ authenticate, users: true }))).toMatchObject({ authenticate, clientAuthType });
+  ])('%s implies %s', async (authenticate, clientAuthType) => {
+    expect(deriveAuthentication(await rawOf({ authenticate, users: true }))).toMatchObject({
+      authenticate,
+      clientAuthType,
+    });
   });
 
-  it.each(TYPES)('contradictions with %s are problems at its key', (type) => {
+  it.each(TYPES)('contradictions with %s are problems at its key', async (type) => {
     const ca = verifies(type);
     const at = (authenticate: string, users: boolean) => problemsOf({ type, ca, authenticate, users });
-    expect(at('either', true)).toEqual(type === 'VerifyClientCertIfGiven' ? [] : [AT_TYPE]);
-    expect(at('both', true)).toEqual(type === 'RequireAndVerifyClientCert' ? [] : [AT_TYPE]);
-    expect(at('certificate', false)).toEqual(type === 'RequireAndVerifyClientCert' ? [] : [AT_TYPE]);
-    expect(at('none', false)).toEqual(type === 'RequireAndVerifyClientCert' ? [AT_TYPE] : []);
-    expect(at('password', true)).toEqual([]);
+    expect(await at('either', true)).toEqual(type === 'VerifyClientCertIfGiven' ? [] : [AT_TYPE]);
+    expect(await at('both', true)).toEqual(type === 'RequireAndVerifyClientCert' ? [] : [AT_TYPE]);
+    expect(await at('certificate', false)).toEqual(type === 'RequireAndVerifyClientCert' ? [] : [AT_TYPE]);
+    expect(await at('none', false)).toEqual(type === 'RequireAndVerifyClientCert' ? [AT_TYPE] : []);
+    expect(await at('password', true)).toEqual([]);
   });
 
-  it.each(['password', 'either', 'both'])('%s without users is a problem', (authenticate) => {
-    expect(problemsOf({ authenticate, ca: authenticate !== 'password' })).toEqual([AT_AUTHENTICATE]);
+  it.each(['password', 'either', 'both'])('%s without users is a problem', async (authenticate) => {
+    expect(await problemsOf({ authenticate, ca: authenticate !== 'password' })).toEqual([AT_AUTHENTICATE]);
   });
 
-  it('none with users is a problem', () => {
-    expect(problemsOf({ authenticate: 'none', users: true })).toEqual([AT_AUTHENTICATE]);
+  it('none with users is a problem', async () => {
+    expect(await problemsOf({ authenticate: 'none', users: true })).toEqual([AT_AUTHENTICATE]);
   });
 
-  it.each(['either', 'both', 'certificate'])('%s without a client CA is a problem', (authenticate) => {
-    expect(problemsOf({ authenticate, users: authenticate !== 'certificate' })).toEqual([AT_AUTHENTICATE]);
+  it.each(['either', 'both', 'certificate'])('%s without a client CA is a problem', async (authenticate) => {
+    expect(await problemsOf({ authenticate, users: authenticate !== 'certificate' })).toEqual([AT_AUTHENTICATE]);
   });
 
-  it('certificate with users warns that no password is accepted', () => {
-    expect(problemsOf({ authenticate: 'certificate', ca: true, users: true })).toEqual(['warning authenticate value']);
+  it('certificate with users warns that no password is accepted', async () => {
+    expect(await problemsOf({ authenticate: 'certificate', ca: true, users: true })).toEqual([
+      'warning authenticate value',
+    ]);
   });
 });
 
 describe('client certificates', () => {
   it.each(['VerifyClientCertIfGiven', 'RequireAndVerifyClientCert'] as const)(
     '%s without a client CA is a problem',
-    (type) => {
-      expect(problemsOf({ type })).toEqual([AT_TYPE]);
+    async (type) => {
+      expect(await problemsOf({ type })).toEqual([AT_TYPE]);
     },
   );
 
-  it('a client CA that nothing is verified against is a problem', () => {
-    expect(problemsOf({ ca: true })).toEqual(['error tls_server_config.client_ca_file key']);
+  it('a client CA that nothing is verified against is a problem', async () => {
+    expect(await problemsOf({ ca: true })).toEqual(['error tls_server_config.client_ca_file key']);
   });
 });

@@ -84,7 +84,7 @@ describe('loadConfig', () => {
     await fc.assert(
       fc.asyncProperty(document, async (value) => {
         await load(stringify(value));
-        for (const { message } of parseConfig(stringify(value)).problems) expect(message).toMatch(/\S/);
+        for (const { message } of (await parseConfig(stringify(value))).problems) expect(message).toMatch(/\S/);
       }),
       { numRuns: 400 },
     );

@@ -1,7 +1,8 @@
 /** A real Prometheus on a free port with a data directory of its own. */
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { poll } from './poll.ts';
 import { findProgram } from './programs.ts';
 import type { RunningProcess } from './processes.ts';
@@ -53,16 +54,24 @@ async function getData(url: string): Promise<unknown> {
   return body.data;
 }
 
+/** Debian's Prometheus looks for its pages where its package would be installed, also when it is only unpacked. */
+function pagesOf(command: string): string[] {
+  const pages = join(dirname(command), '../share/prometheus/web');
+  return existsSync(pages) ? [`--web.local-assets=${pages}/`] : [];
+}
+
 export async function startPrometheus(options: PrometheusOptions = {}): Promise<Prometheus> {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'promgate-prometheus-')));
   const configFile = join(directory, 'prometheus.yml');
   const scrapeConfigs = options.scrapeConfigs === undefined ? ' []' : `\n${indent(options.scrapeConfigs)}`;
+  const command = options.program ?? findProgram('prometheus');
   const server = await startServerProcess({
-    command: options.program ?? findProgram('prometheus'),
+    command,
     argv: (port) => [
       `--config.file=${configFile}`,
       `--storage.tsdb.path=${join(directory, 'data')}`,
       `--web.listen-address=127.0.0.1:${port}`,
+      ...pagesOf(command),
       '--log.level=warn',
       ...(options.argv ?? []),
     ],

@@ -1,6 +1,6 @@
 /** What a client keeps of its enrollment: NAME.key, NAME.crt, NAME.ca.crt, and where it got them: NAME.enrollment.json. */
 import { lstat } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { PromgateError } from '../../lib/errors.ts';
 import { createFile, replaceFile } from '../../lib/private-file.ts';
 import { readIfThere } from '../../tls/authority/authority-directory.ts';

@@ -1,5 +1,5 @@
 /** What `pki rotate` asks the running gates: which CAs they trust, and when they last saw a certificate of each. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseListenAddress } from '../../formats/listen-address.ts';
 import type { ListenAddress } from '../../formats/listen-address.ts';
 import { PromgateError } from '../../lib/errors.ts';

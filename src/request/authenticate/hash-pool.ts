@@ -1,6 +1,7 @@
 /**
  * Password hashing off the main thread: a few workers behind a bounded queue. A worker that does not come back is
- * terminated and replaced. Passwords live here as long as their job, and are never logged.
+ * terminated and replaced; one that has nothing to do is ended after a while, since passwords that are remembered need
+ * none and each holds 9 MB. Passwords live here as long as their job, and are never logged.
  */
 import { Worker } from 'node:worker_threads';
 import type { Hashing } from '../../config/config.ts';
@@ -34,7 +35,7 @@ export interface HashPool {
   submit(job: HashJob, done: (result: HashResult) => void): (() => boolean) | null;
   /** Takes new limits over; what waits goes on waiting. */
   configure(hashing: Hashing): void;
-  /** Starts one worker, so that the first login need not wait for it. */
+  /** Starts one worker, so that the logins behind a start or a reload need not wait for it. */
   warmUp(): void;
   close(): Promise<void>;
 }
@@ -58,10 +59,15 @@ interface Slot {
   readonly worker: Worker;
   task: Task | null;
   startedAt: number;
+  /** Runs while there is no task. */
+  idle: Timer | null;
 }
 
 /** Plenty for any hash that the parser lets through; a worker that wants more is out of its mind. */
 const RESOURCE_LIMITS = { maxOldGenerationSizeMb: 64, maxYoungGenerationSizeMb: 16, stackSizeMb: 2 };
+
+/** A worker is there again in some 40 ms, less than the hash takes for which it is wanted. */
+const IDLE_MS = 10_000;
 
 /**
  * The compiled worker. From source (tests, tsx) it is the one of the last build, because Node 20 cannot run TypeScript
@@ -96,7 +102,7 @@ export function createHashPool({ clock, log, metrics, ...options }: HashPoolOpti
 
   function spawn(): Slot {
     const worker = new Worker(workerUrl, { name: 'promgate-hash', env: {}, resourceLimits: RESOURCE_LIMITS });
-    const slot: Slot = { worker, task: null, startedAt: 0 };
+    const slot: Slot = { worker, task: null, startedAt: 0, idle: null };
     worker.unref();
     worker.on('message', (reply: HashReply) => {
       finish(slot, reply);
@@ -108,13 +114,21 @@ export function createHashPool({ clock, log, metrics, ...options }: HashPoolOpti
       lose(slot, null);
     });
     slots.add(slot);
+    rest(slot);
     return slot;
+  }
+
+  function rest(slot: Slot): void {
+    slot.task = null;
+    slot.idle = clock.after(IDLE_MS, () => {
+      void retire(slot);
+    });
   }
 
   function finish(slot: Slot, reply: HashReply): void {
     const { task } = slot;
     if (task?.id !== reply.id) return;
-    slot.task = null;
+    rest(slot);
     metrics.passwordHashed((clock.monotonic() - slot.startedAt) / 1000);
     if (reply.matched === null) log.error({}, 'a password hash could not be computed');
     settle(task, reply.matched === null ? { kind: 'failed' } : { kind: 'verified', matched: reply.matched });
@@ -124,6 +138,7 @@ export function createHashPool({ clock, log, metrics, ...options }: HashPoolOpti
   /** The worker is gone without having been told to. */
   function lose(slot: Slot, error: Error | null): void {
     if (!slots.delete(slot)) return;
+    slot.idle?.cancel();
     const { task } = slot;
     log.error({ error: error?.message ?? 'exited' }, 'password worker died');
     metrics.passwordChecked('worker_replaced');
@@ -133,11 +148,13 @@ export function createHashPool({ clock, log, metrics, ...options }: HashPoolOpti
 
   function retire(slot: Slot): Promise<unknown> {
     slots.delete(slot);
+    slot.idle?.cancel();
     return slot.worker.terminate();
   }
 
   function run(slot: Slot, task: Task): void {
     const { hashes, password } = task.job;
+    slot.idle?.cancel();
     slot.task = task;
     slot.startedAt = clock.monotonic();
     task.timer.cancel();

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { constants } from 'node:fs';
 import { lstat, open, unlink, utimes } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { PromgateError } from '../../lib/errors.ts';
 import { createFile } from '../../lib/private-file.ts';

@@ -2,7 +2,7 @@
  * What is remembered of one certificate beside the certificate itself, as JSON and back, and the rules by which it
  * changes. Pure. What is not exactly what we write is refused, never half believed.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { parsed, unparsed } from '../../lib/problem.ts';
 import type { Parsed } from '../../lib/problem.ts';
 import type { CertificateState, RecordedFailure } from './contract.ts';

@@ -4,7 +4,7 @@
  */
 import { createPrivateKey } from 'node:crypto';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { KeyPair } from '../../config/config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { PromgateError } from '../../lib/errors.ts';

@@ -4,7 +4,7 @@
  * that could do something twice.
  */
 import type { LookupFunction } from 'node:net';
-import { Agent, request } from 'undici';
+import { Agent } from 'undici';
 import type { Clock } from '../../lib/clock.ts';
 import { AcmeFailure } from './contract.ts';
 import { failureOf } from './network-failure.ts';
@@ -59,9 +59,10 @@ export function createTransport(options: TransportOptions): Transport {
     const what = `${method.toUpperCase()} ${url.origin}${url.pathname}`.slice(0, 200);
     try {
       return await bounded(options, stepMs, what, async (abort) => {
-        const response = await request(url, {
-          method: method.toUpperCase() as 'GET' | 'HEAD' | 'POST',
-          dispatcher: agent,
+        const response = await agent.request({
+          origin: url.origin,
+          path: url.pathname + url.search,
+          method: method.toUpperCase(),
           signal: abort,
           headers: {
             'user-agent': 'promgate',

@@ -5,7 +5,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { chown, lstat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Clock } from '../../lib/clock.ts';
 import { PromgateError } from '../../lib/errors.ts';
 import { readIfThere, writeWhole } from './authority-directory.ts';

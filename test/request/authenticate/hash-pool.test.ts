@@ -87,6 +87,28 @@ describe('bounds', () => {
   });
 });
 
+test('a worker without work is ended after a while, and the next job gets another', async () => {
+  const clock = createFakeClock();
+  const workerUrl = workerOf(
+    `parentPort.on('message', ({ id }) => parentPort.postMessage({ id, matched: threadId }));`,
+  );
+  const { submit, pool, metrics, log } = start({ clock, workerUrl });
+  const threadOf = async () => {
+    const result = await submit('x').done();
+    return result.kind === 'verified' ? result.matched : null;
+  };
+  pool.warmUp();
+  const first = await threadOf();
+  clock.advance(9_999);
+  expect(await threadOf()).toBe(first);
+  clock.advance(9_999);
+  expect(await threadOf()).toBe(first);
+  clock.advance(10_000);
+  expect(await threadOf()).not.toBe(first);
+  expect(metrics.counts.get('worker_replaced')).toBeUndefined();
+  expect(log.lines).toEqual([]);
+});
+
 describe('withdrawing', () => {
   test('takes a waiting job out of the queue, and it is never run or answered', async () => {
     const { submit } = start({ queue: 1 });
