@@ -24,6 +24,7 @@ export interface Answer {
   readonly closed: boolean;
   /** Answers with the reason's status, or cuts when the answer has begun. */
   refuse(reason: DenyReason, details?: RefusalDetails): void;
+  /** Takes the headers over: whoever opens does not use them afterwards. */
   open(status: number, headers: AnswerHeaders): void;
   /** False: wait for `onDrain` before the next chunk. */
   write(chunk: Uint8Array): boolean;

@@ -24,7 +24,7 @@ const NOTHING_NAMED: ReadonlySet<string> = new Set();
 
 /** The header names that a Connection header lists, lower case; a set, because 64 KiB of them are asked for each header. */
 export function namedByConnection(value: string | string[] | undefined): ReadonlySet<string> {
-  if (value === undefined) return NOTHING_NAMED;
+  if (value === undefined || value === 'keep-alive' || value === 'close') return NOTHING_NAMED;
   const tokens = String(value).toLowerCase().split(',');
   return new Set(tokens.map((token) => token.trim()).filter((token) => !NOT_NAMES.has(token)));
 }

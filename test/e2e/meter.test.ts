@@ -1,6 +1,7 @@
 /** The meters against what real Prometheuses answer: the same page as text and as protobuf, and what they count. */
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createLineCounter } from '../../src/request/forward/scrape/line-counter.ts';
 import { createMeter } from '../../src/request/forward/scrape/meter.ts';
 import type { Meter } from '../../src/request/forward/scrape/meter.ts';
 import { startPrometheus } from '../support/prometheus.ts';
@@ -16,7 +17,11 @@ function measured(prometheus: Prometheus, path: string, accept: string): Promise
   return new Promise((resolve, reject) => {
     const headers = { accept, 'accept-encoding': 'identity' };
     request(prometheus.url + path, { headers, agent: false }, (answer) => {
-      const meter = createMeter(answer.headers['content-type'], answer.headers['content-encoding']);
+      const meter = createMeter(
+        answer.headers['content-type'],
+        answer.headers['content-encoding'],
+        createLineCounter(),
+      );
       const chunks: Buffer[] = [];
       answer.on('data', (chunk: Buffer) => {
         chunks.push(chunk);

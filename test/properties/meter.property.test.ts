@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { createLineCounter } from '../../src/request/forward/scrape/line-counter.ts';
 import { createMeter } from '../../src/request/forward/scrape/meter.ts';
 import { family, linesOf } from '../request/forward/scrape/protobuf-page.ts';
 import type { WrittenMetric } from '../request/forward/scrape/protobuf-page.ts';
@@ -9,7 +10,7 @@ const PROTOBUF = 'application/vnd.google.protobuf; proto=io.prometheus.client.Me
 
 /** Meters it in pieces of these lengths, over and over. */
 function countIn(contentType: string, body: Buffer, lengths: readonly number[]) {
-  const meter = createMeter(contentType, undefined);
+  const meter = createMeter(contentType, undefined, createLineCounter());
   for (let at = 0, turn = 0; at < body.length; turn++) {
     const length = lengths[turn % lengths.length] ?? body.length;
     meter.add(body.subarray(at, at + length));

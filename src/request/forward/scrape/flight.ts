@@ -99,12 +99,10 @@ export class Flight implements Answer, Keeper {
   open(status: number, headers: AnswerHeaders): void {
     if (this.opened || this.closed) return;
     this.#status = status;
-    this.#headers = this.#options.negotiated ? { ...headers, vary: varyOf(headers['vary']) } : headers;
+    if (this.#options.negotiated) headers['vary'] = varyOf(headers['vary']);
     // The client's Cookie never goes upstream; an answer for several sets nobody's.
-    if (this.#options.memory !== null && headers['set-cookie'] !== undefined) {
-      this.#headers = { ...this.#headers };
-      delete this.#headers['set-cookie'];
-    }
+    if (this.#options.memory !== null && 'set-cookie' in headers) delete headers['set-cookie'];
+    this.#headers = headers;
     for (const participant of this.#participants) participant.open(status, this.#headers, null);
   }
 

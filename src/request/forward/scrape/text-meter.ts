@@ -1,20 +1,20 @@
 /**
- * Counts the samples of the text formats (0.0.4, 1.0.0 and OpenMetrics): each line whose first visible byte is not `#`.
- * Seventeen megabytes in a few milliseconds; a borderline case counts too much rather than too little.
+ * Counts the samples of the text formats: their lines but for comments. A borderline case counts too much rather than too
+ * little.
  */
+import type { LineCounter } from './line-counter.ts';
 import type { Meter } from './meter.ts';
 
-const TAB = 9;
-const NEWLINE = 10;
-const RETURN = 13;
-const SPACE = 32;
-const HASH = 35;
-
 export class TextMeter implements Meter {
+  readonly #counter: LineCounter;
   #bytes = 0;
   #lines = 0;
   /** Nothing but blanks has come of the line. */
-  #atStart = true;
+  #fresh = true;
+
+  constructor(counter: LineCounter) {
+    this.#counter = counter;
+  }
 
   get bytes(): number {
     return this.#bytes;
@@ -29,26 +29,10 @@ export class TextMeter implements Meter {
   }
 
   add(chunk: Uint8Array): void {
-    const { length } = chunk;
-    this.#bytes += length;
-    // Buffer's search compares sixteen bytes at a time; that of Uint8Array is four times slower, a loop ten times.
-    const bytes = Buffer.isBuffer(chunk) ? chunk : Buffer.from(chunk.buffer, chunk.byteOffset, length);
-    let at = 0;
-    while (at < length) {
-      if (this.#atStart) {
-        const byte = bytes[at];
-        if (byte === NEWLINE || byte === SPACE || byte === TAB || byte === RETURN) {
-          at += 1;
-          continue;
-        }
-        if (byte !== HASH) this.#lines += 1;
-        this.#atStart = false;
-      }
-      const newline = bytes.indexOf(NEWLINE, at);
-      if (newline === -1) return;
-      this.#atStart = true;
-      at = newline + 1;
-    }
+    this.#bytes += chunk.length;
+    const counted = this.#counter.count(chunk, this.#fresh);
+    this.#fresh = (counted & 1) === 1;
+    this.#lines += counted >> 1;
   }
 
   end(): void {

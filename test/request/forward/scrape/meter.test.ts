@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createLineCounter } from '../../../../src/request/forward/scrape/line-counter.ts';
 import { createMeter } from '../../../../src/request/forward/scrape/meter.ts';
 import type { Meter } from '../../../../src/request/forward/scrape/meter.ts';
 import { family, field, number, varint } from './protobuf-page.ts';
@@ -6,7 +7,7 @@ import { family, field, number, varint } from './protobuf-page.ts';
 const PROTOBUF = 'application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited';
 
 function measured(contentType: string | undefined, contentEncoding: string | undefined, body: string | Buffer): Meter {
-  const meter = createMeter(contentType, contentEncoding);
+  const meter = createMeter(contentType, contentEncoding, createLineCounter());
   meter.add(Buffer.from(body));
   meter.end();
   return meter;
@@ -37,14 +38,14 @@ describe('the text meter', () => {
   });
 
   it('counts a chunk that is not a Buffer', () => {
-    const meter = createMeter('text/plain', undefined);
+    const meter = createMeter('text/plain', undefined, createLineCounter());
     const page = new TextEncoder().encode('xx a 1\nb 2\n');
     meter.add(page.subarray(3));
     expect(meter).toMatchObject({ bytes: 8, series: 2 });
   });
 
   it('knows the count while the page is coming', () => {
-    const meter = createMeter('text/plain', undefined);
+    const meter = createMeter('text/plain', undefined, createLineCounter());
     const counts = ['a', ' 1', '\n', '#', ' b\n', 'c 2\n'].map((chunk) => {
       meter.add(Buffer.from(chunk));
       return meter.series;
@@ -119,7 +120,7 @@ describe('the protobuf meter', () => {
   });
 
   it('knows of a length beyond its message at once', () => {
-    const meter = createMeter(PROTOBUF, undefined);
+    const meter = createMeter(PROTOBUF, undefined, createLineCounter());
     meter.add(Buffer.concat([varint(50), varint(4 * 8 + 2), varint(48)]));
     expect(meter.series).toBe(0);
     meter.add(Buffer.concat([varint(1 * 8 + 2), varint(47)]));
@@ -132,14 +133,14 @@ describe('the protobuf meter', () => {
 
   it('knows at least the count of what has come, within a metric too', () => {
     const page = Buffer.concat([family(['gauge']), family([{ buckets: [1, 2, 3], native: false }])]);
-    const meter = createMeter(PROTOBUF, undefined);
+    const meter = createMeter(PROTOBUF, undefined, createLineCounter());
     meter.add(page.subarray(0, -12));
     expect(meter.series).toBeGreaterThanOrEqual(3);
     expect(meter.series).toBeLessThanOrEqual(7);
   });
 
   it('takes no memory for a claimed length', () => {
-    const meter = createMeter(PROTOBUF, undefined);
+    const meter = createMeter(PROTOBUF, undefined, createLineCounter());
     meter.add(varint(2 ** 50));
     meter.add(Buffer.concat([varint(4 * 8 + 2), varint(2 ** 49), number(1, 1)]));
     const before = process.memoryUsage();
