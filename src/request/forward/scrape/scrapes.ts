@@ -99,7 +99,7 @@ export function createScrapes({ clock, shareBytes = SHARE_BYTES, totalBytes = TO
         depart(scrape, new Participant(passage, { clock, ...limits }));
         return;
       }
-      const before = kept.get(key);
+      const before = plan.maxAgeMs > 0 ? kept.get(key) : null;
       const flying = flights.get(key);
       const found = before ?? flying?.find(({ joinable }) => joinable) ?? null;
       const led = flying?.filter(({ leader }) => leader === leaderOf(passage)) ?? [];
