@@ -1,5 +1,5 @@
-// The real programs that the tests use: found, or taken from Debian's packages. Prometheus, node_exporter and Pebble (the
-// ACME CA that is made for tests) are unpacked into .cache/servers, which starts no service and changes nothing on the
+// The real programs that the tests use: found, or taken from Debian's packages. Prometheus, node_exporter, nginx and Pebble
+// (the ACME CA that is made for tests) are unpacked into .cache/servers, which starts no service and changes nothing on the
 // machine; the others are installed by apt-get. What cannot be had is named, with the way to get it. The addresses of
 // mirrors come from the machine's own apt sources.
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -35,6 +35,7 @@ const PROGRAMS = [
   },
   { program: 'promtool', package: 'prometheus', unpack: true },
   { program: 'prometheus-node-exporter', package: 'prometheus-node-exporter', unpack: true },
+  { program: 'nginx', package: 'nginx', unpack: true },
   { program: 'htpasswd', package: 'apache2-utils' },
   { program: 'curl', package: 'curl' },
   { program: 'openssl', package: 'openssl' },
@@ -42,7 +43,6 @@ const PROGRAMS = [
 ];
 /** What `npm run bench` needs beside them; caddy and vmauth come from the newest packages. */
 const BENCH_PROGRAMS = [
-  { program: 'nginx', package: 'nginx-light' },
   { program: 'haproxy', package: 'haproxy' },
   { program: 'wrk', package: 'wrk' },
   { program: 'h2load', package: 'nghttp2-client' },
@@ -60,6 +60,7 @@ const PROGRAM_FOLDERS = [
   '/usr/sbin',
   '/sbin',
   join(STABLE, 'usr/bin'),
+  join(STABLE, 'usr/sbin'),
 ];
 
 function isProgram(path) {

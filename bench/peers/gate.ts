@@ -9,7 +9,7 @@ import type { Peer, PeerKind, PeerOptions } from './peer.ts';
 
 export interface GateOptions extends PeerOptions {
   readonly name?: string;
-  /** dist/cli/main.js of another build. */
+  /** dist/bundle/main.js of another build. */
   readonly main?: string;
   readonly node?: string;
   readonly core?: string;

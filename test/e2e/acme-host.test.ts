@@ -13,7 +13,7 @@ import { startPebble, type Pebble } from '../support/pebble.ts';
 import { poll } from '../support/poll.ts';
 import { startProcess, type RunningProcess } from '../support/processes.ts';
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../dist/bundle/main.js', import.meta.url));
 
 let pebble: Pebble;
 beforeAll(async () => {

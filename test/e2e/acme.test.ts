@@ -16,7 +16,7 @@ import { runProcess, startProcess } from '../support/processes.ts';
 import { findProgram } from '../support/programs.ts';
 import { htpasswdLine, PASSWORD, USER } from '../support/scene.ts';
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../dist/bundle/main.js', import.meta.url));
 
 describe('a gate that starts without a certificate', () => {
   let pebble: Pebble;

@@ -17,7 +17,8 @@ beforeAll(async () => {
       '.htpasswd':
         (await htpasswdLine(USER, PASSWORD)) +
         (await htpasswdLine('eve', PASSWORD)) +
-        (await htpasswdLine('team', PASSWORD)),
+        (await htpasswdLine('team', PASSWORD)) +
+        (await htpasswdLine('capped', PASSWORD)),
     },
     yaml: `
 authenticate: either
@@ -34,6 +35,7 @@ identities:
   - name: team
     labels: {identity: team}
     deny_match: ['{__name__!=""}']
+  - {name: capped, caps: {series: 100000, bytes: 10MB, duration: 9s, concurrent_scrapes: 2}}
   - {name: other, certificates: [{dns: nobody.example.com}]}
 `,
   });
@@ -154,6 +156,7 @@ const CASES: Readonly<Record<string, Case>> = {
     reason: 'selector_denied',
     because: 'deny_match',
   },
+  'an identity with caps': { target: '/metrics', user: 'capped', reason: null, because: 'url: self' },
   'a target that is not in normal form': { target: '/a/../metrics', user: USER, reason: 'bad_target', because: null },
 };
 
@@ -203,6 +206,16 @@ describe('what explain says is what the gate does', () => {
     if (because !== null) expect(lines.at(-2)).toContain(because);
     expect(lines.filter((line) => line.includes('REFUSES'))).toHaveLength(reason === null ? 0 : 1);
   });
+});
+
+test('caps are told with the key that sets them, and nothing of them where there is nothing to count', async () => {
+  const one = CASES['an identity with caps']!;
+  const lines = (await explain(one)).stdout.split('\n');
+  const step = lines.findIndex((line) => line.includes('at most 100000 series, 10485760 bytes, 9 s, 2 at once'));
+  expect(lines[step]).toContain('only the answer tells');
+  expect(lines[step + 1]).toContain('caps: {series: 100000');
+  const decisions = JSON.parse((await explain({ ...one, target: '/' }, '--output=json')).stdout) as { step: string }[];
+  expect(decisions.map(({ step: name }) => name)).not.toContain('caps');
 });
 
 test('the decisions are there as JSON, each with its place', async () => {

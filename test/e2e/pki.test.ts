@@ -19,7 +19,7 @@ import type { RunningProcess } from '../support/processes.ts';
 import { findProgram } from '../support/programs.ts';
 import { startPrometheus } from '../support/prometheus.ts';
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../dist/bundle/main.js', import.meta.url));
 
 /** From the end of `pki revoke` to the end of the connection: a second, and as much again for a busy machine. */
 const SHUT_OUT_MS = 2_000;

@@ -16,7 +16,7 @@ import { startPrometheus } from '../support/prometheus.ts';
 import type { Prometheus } from '../support/prometheus.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const MAIN = join(ROOT, 'dist/cli/main.js');
+const MAIN = join(ROOT, 'dist/bundle/main.js');
 const README = await readFile(join(ROOT, 'README.md'), 'utf8');
 const EXAMPLES = await readdir(join(ROOT, 'examples'));
 /** Pages whose links are followed. */

@@ -1,4 +1,4 @@
-/** The real, built gate in a directory of its own: `node dist/cli/main.js run`, as operators start it. */
+/** The real, built gate in a directory of its own: `node dist/bundle/main.js run`, as operators start it. */
 import { mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -8,7 +8,7 @@ import { runProcess } from './processes.ts';
 import type { Exit, Finished, ProcessOptions, RunningProcess } from './processes.ts';
 import { startServerProcess } from './server-process.ts';
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../dist/bundle/main.js', import.meta.url));
 
 export interface GatePorts {
   /** Where it serves. */
@@ -24,7 +24,7 @@ export interface GateOptions {
   readonly argv?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly scheme?: 'https' | 'http';
-  /** The program; default: dist/cli/main.js. */
+  /** The program; default: dist/bundle/main.js. */
   readonly main?: string;
 }
 

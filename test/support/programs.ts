@@ -24,6 +24,7 @@ export function findProgram(name: string): string {
     '/usr/sbin',
     '/sbin',
     join(SERVERS, 'stable/usr/bin'),
+    join(SERVERS, 'stable/usr/sbin'),
   ];
   const found = folders.map((folder) => join(folder, name)).find(isProgram);
   if (found === undefined) throw new Error(`${name} is missing: run "node scripts/servers.mjs"`);
