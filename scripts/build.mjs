@@ -29,7 +29,11 @@ export async function ensureBuilt() {
   if (complete) {
     const builtAt = statSync(STAMP).mtimeMs;
     // Folders too: their time changes when a source is removed.
-    const inputs = [...entries.map(({ path }) => path), join(ROOT, 'tsconfig.json'), join(ROOT, 'package-lock.json')];
+    const others = ['tsconfig.json', 'package-lock.json', 'scripts/bundle.mjs', 'scripts/bundled'];
+    const inputs = [
+      ...[...entries, ...entriesBelow(join(ROOT, 'scripts/bundled'))].map(({ path }) => path),
+      ...others.map((name) => join(ROOT, name)),
+    ];
     if (inputs.every((path) => statSync(path).mtimeMs <= builtAt)) return;
   } else {
     // tsc would believe its notes and leave the missing files out.

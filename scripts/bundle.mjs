@@ -1,7 +1,7 @@
 // Joins dist/ and what it imports into few files in dist/bundle/, which is what operators start: loading a thousand small
 // modules is most of the time and a good part of the memory of a start. What is loaded only when it is called for (ACME,
 // PKI, the other commands) stays in files of its own. Licences travel with the dependencies, which are installed as before.
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -53,12 +53,14 @@ export async function bundle() {
   const entryPoints = { main: join(DIST, 'cli/main.js'), 'hash-worker': join(DIST, WORKER) };
   const missing = Object.values(entryPoints).find((path) => !existsSync(path));
   if (missing !== undefined) throw new ScriptError(`${missing} is missing`, 'npm run build');
-  rmSync(BUNDLE, { recursive: true, force: true });
+  // Built beside its place and moved there whole: a build that fails leaves the last one as it is.
+  const fresh = `${BUNDLE}.new`;
+  rmSync(fresh, { recursive: true, force: true });
   const { engines } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   try {
     await build({
       entryPoints,
-      outdir: BUNDLE,
+      outdir: fresh,
       bundle: true,
       external: [...LEFT_OUT, ...NEVER_LOADED],
       plugins: [IN_PART, BUILTINS_BY_REQUIRE],
@@ -78,6 +80,8 @@ export async function bundle() {
   } catch (error) {
     throw new ScriptError(`the bundle failed\n${error.message}`);
   }
+  rmSync(BUNDLE, { recursive: true, force: true });
+  renameSync(fresh, BUNDLE);
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -1,9 +1,16 @@
 /** What operators start is dist/ joined into few files: the worker, and what is loaded only later, are found from there. */
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { RequestListener } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import { createRequire } from 'node:module';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from 'vitest';
+import { createAuthority } from '../support/certificates.ts';
 import { curl } from '../support/curl.ts';
 import { startGate } from '../support/gate.ts';
 import type { Gate } from '../support/gate.ts';
@@ -42,6 +49,50 @@ upstreams: [{url: self}]
     const url = `http://127.0.0.1:${gate.port}/metrics`;
     expect((await curl('--user', 'prom:wrong', url)).status).toBe(401);
     expect((await curl('--user', 'prom:right', url)).status).toBe(200);
+  });
+
+  // Not scrapes: those go another way than through @fastify/http-proxy.
+  test.each(['http', 'https', 'unix'] as const)(
+    'forwards reads and writes over %s, and says 502 when nobody is there',
+    async (kind) => {
+      const echo: RequestListener = (request, response) => {
+        request.pipe(response.writeHead(200, { 'content-type': 'text/plain' }));
+      };
+      const authority = createAuthority();
+      const { cert, key } = authority.issue({ name: 'localhost', sans: ['IP:127.0.0.1'], purpose: 'server' });
+      const server = kind === 'https' ? createTlsServer({ cert, key }, echo) : createServer(echo);
+      const socket = join(authority.directory, 'upstream.sock');
+      server.listen(kind === 'unix' ? { path: socket } : { host: '127.0.0.1', port: 0 });
+      await once(server, 'listening');
+      const url = kind === 'unix' ? `unix:${socket}` : `${kind}://127.0.0.1:${(server.address() as AddressInfo).port}`;
+      const gate = await startGate({
+        main: MAIN,
+        scheme: 'http',
+        files: { 'ca.crt': authority.cert },
+        config: ({ port, adminPort }) => `listen_addresses: ["127.0.0.1:${port}"]
+admin_address: 127.0.0.1:${adminPort}
+upstreams: [{url: "${url}", kind: any${kind === 'https' ? ', tls_config: {ca_file: ca.crt}' : ''}}]
+`,
+      });
+      cleanups.push(() => gate.stop());
+      const address = `http://127.0.0.1:${gate.port}/api/v1/query?query=up`;
+      expect(await curl(address)).toMatchObject({ status: 200, body: '' });
+      expect(await curl('--data', 'query=up', address)).toMatchObject({ status: 200, body: 'query=up' });
+      server.close();
+      server.closeAllConnections();
+      await once(server, 'close');
+      authority.remove();
+      expect(await curl(address)).toMatchObject({ status: 502 });
+    },
+  );
+
+  test('has every part of undici that @fastify/reply-from asks for', async () => {
+    const require = createRequire(import.meta.url);
+    const library = await readFile(join(ROOT, 'node_modules/@fastify/reply-from/lib/request.js'), 'utf8');
+    const asked = [...library.matchAll(/\bundici\.(\w+)/g)].map(([, name]) => name);
+    expect(asked.length).toBeGreaterThan(0);
+    const parts = require('../../scripts/bundled/undici.cjs') as object;
+    for (const name of asked) expect(parts).toHaveProperty(name ?? '');
   });
 
   test('loads what issues certificates', async () => {

@@ -127,7 +127,8 @@ export function createHashPool({ clock, log, metrics, ...options }: HashPoolOpti
 
   function finish(slot: Slot, reply: HashReply): void {
     const { task } = slot;
-    if (task?.id !== reply.id) return;
+    // What a worker has sent before it was ended still arrives.
+    if (!slots.has(slot) || task?.id !== reply.id) return;
     rest(slot);
     metrics.passwordHashed((clock.monotonic() - slot.startedAt) / 1000);
     if (reply.matched === null) log.error({}, 'a password hash could not be computed');

@@ -1,3 +1,6 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { Hashing } from '../../../src/config/config.ts';
 import { systemClock, type Clock } from '../../../src/lib/clock.ts';
@@ -107,6 +110,34 @@ test('a worker without work is ended after a while, and the next job gets anothe
   expect(await threadOf()).not.toBe(first);
   expect(metrics.counts.get('worker_replaced')).toBeUndefined();
   expect(log.lines).toEqual([]);
+});
+
+test('an answer that comes behind the deadline is not a second one', async () => {
+  const clock = createFakeClock();
+  const directory = mkdtempSync(join(tmpdir(), 'promgate-hash-'));
+  const marker = join(directory, 'answered');
+  const workerUrl = workerOf(`
+    import { writeFileSync } from 'node:fs';
+    parentPort.on('message', ({ id }) => {
+      parentPort.postMessage({ id, matched: 0 });
+      writeFileSync(${JSON.stringify(marker)}, '');
+    });
+  `);
+  const { submit } = start({ clock, workerUrl, deadlineMs: 1000, queuePerAddress: 1 });
+  // A first job starts the worker: nothing of this thread runs while it waits below.
+  await submit('x', '192.0.2.9').done();
+  rmSync(marker);
+  const job = submit('x', '192.0.2.1');
+  const giveUpAt = performance.now() + 5000;
+  while (!existsSync(marker) && performance.now() < giveUpAt);
+  clock.advance(1000);
+  expect(job.results).toEqual([{ kind: 'late' }]);
+  // Its share is free once, not twice.
+  const next = submit('x', '192.0.2.1');
+  expect(submit('x', '192.0.2.1').withdraw).toBeNull();
+  await next.done();
+  expect(job.results).toEqual([{ kind: 'late' }]);
+  rmSync(directory, { recursive: true });
 });
 
 describe('withdrawing', () => {

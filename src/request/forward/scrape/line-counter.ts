@@ -23,13 +23,11 @@ export const BINARY =
 interface Assembly {
   readonly Module: new (binary: Uint8Array) => object;
   readonly Instance: new (module: object) => { readonly exports: unknown };
-  readonly CompileError: new () => Error;
 }
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer };
   readonly count: (end: number, fresh: number) => number;
 }
-const { Module, Instance, CompileError } = (globalThis as unknown as { readonly WebAssembly: Assembly }).WebAssembly;
 
 /** What the binary takes at once. */
 const SLICE_BYTES = 65_536;
@@ -41,14 +39,15 @@ const SPACE = 32;
 const HASH = 35;
 
 export function createLineCounter(): LineCounter {
-  let instance: InstanceType<Assembly['Instance']>;
+  let exports: Exports;
   try {
-    instance = new Instance(new Module(Buffer.from(BINARY, 'base64')));
-  } catch (error) {
-    if (error instanceof CompileError) return searchingCounter;
-    throw error;
+    const { Module, Instance } = (globalThis as unknown as { readonly WebAssembly: Assembly }).WebAssembly;
+    exports = new Instance(new Module(Buffer.from(BINARY, 'base64'))).exports as Exports;
+  } catch {
+    // No such instructions, no address space for it, or no WebAssembly at all (--jitless).
+    return searchingCounter;
   }
-  const { memory, count } = instance.exports as Exports;
+  const { memory, count } = exports;
   const bytes = new Uint8Array(memory.buffer);
   return {
     count(chunk, fresh) {
