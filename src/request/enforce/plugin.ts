@@ -24,9 +24,11 @@ export const enforcePlugin = fp<EnforceOptions>(
     app.addHook('onRequest', (request, reply, next) => {
       const claim = request.passage.identity?.claim;
       if (claim === undefined) throw new Error('enforce ran before authenticate');
-      const enforcement = claim.kind === 'rule' ? enforcements.get(claim.rule) : undefined;
-      if (enforcement === undefined) next();
-      else narrow(request, reply, enforcement, clock, next);
+      const rule = claim.kind === 'rule' ? claim.rule : null;
+      const enforcement = rule === null ? undefined : enforcements.get(rule);
+      if (enforcement !== undefined) narrow(request, reply, enforcement, clock, next);
+      else if (rule !== null && isRestricted(rule)) throw new Error(`nothing was made ready for ${rule.name}`);
+      else next();
     });
   },
   { name: 'enforce', dependencies: ['authorize'] },

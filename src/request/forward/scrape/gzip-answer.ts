@@ -10,6 +10,8 @@ import type { DenyReason } from '../../deny-reasons.ts';
 /** Measured on 17 MB of Prometheus's 4 KB chunks: smaller batches are slower, larger ones gain nothing. */
 const BATCH_BYTES = 262_144;
 const OUTPUT_BYTES = 262_144;
+/** A batch and what undici had read beyond it. */
+const ROOM_BYTES = BATCH_BYTES + 131_072;
 /** Of an answer in one piece; a page of an exporter becomes a few kilobytes. */
 const ONE_SHOT_OUTPUT_BYTES = 16_384;
 /** Below this the headers of gzip and a trip to the thread pool cost more than they save. */
@@ -25,6 +27,8 @@ export class GzipAnswer implements Answer {
   #heldBytes = 0;
   #headers: AnswerHeaders = {};
   #gzip: Gzip | null = null;
+  /** Where batches are put together: one is with zlib at a time. New memory for each would cost a collection every other scrape. */
+  #room: Buffer | null = null;
   /** A batch is with zlib. */
   #busy = false;
   /** The answer behind does not take more for now. */
@@ -98,14 +102,19 @@ export class GzipAnswer implements Answer {
 
   #take(): Buffer {
     const held = this.#held ?? [];
-    const [first] = held;
-    const whole =
-      held.length === 1 && first !== undefined
-        ? Buffer.from(first.buffer, first.byteOffset, first.byteLength)
-        : Buffer.concat(held, this.#heldBytes);
+    const length = this.#heldBytes;
     this.#held = [];
     this.#heldBytes = 0;
-    return whole;
+    const [first] = held;
+    if (held.length === 1 && first !== undefined) return Buffer.from(first.buffer, first.byteOffset, first.byteLength);
+    if (length > ROOM_BYTES || this.#gzip === null) return Buffer.concat(held, length);
+    this.#room ??= Buffer.allocUnsafeSlow(ROOM_BYTES);
+    let at = 0;
+    for (const chunk of held) {
+      this.#room.set(chunk, at);
+      at += chunk.length;
+    }
+    return this.#room.subarray(0, length);
   }
 
   #endInOnePiece(body: Buffer): void {
