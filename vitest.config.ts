@@ -3,7 +3,9 @@
 import { defineConfig } from 'vitest/config';
 
 const ALONE = ['test/e2e/npm-start.test.ts', 'test/e2e/readme.test.ts'];
-const BUILT = { testTimeout: 60_000, hookTimeout: 120_000 };
+/** Ends as soon as what is waited for is there; a second is not enough where two files are loaded at once. */
+const PATIENT = { expect: { poll: { timeout: 10_000 } } };
+const BUILT = { ...PATIENT, testTimeout: 60_000, hookTimeout: 120_000 };
 
 export default defineConfig({
   test: {
@@ -14,6 +16,7 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**'],
+          ...PATIENT,
           testTimeout: 20_000,
           hookTimeout: 60_000,
           maxWorkers: 2,

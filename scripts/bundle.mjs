@@ -49,7 +49,7 @@ const BUILTINS_BY_REQUIRE = {
 
 /** @throws {ScriptError} when dist/ is not built or something cannot be joined */
 export async function bundle() {
-  const { build } = await import('esbuild');
+  const { build, stop } = await import('esbuild');
   const entryPoints = { main: join(DIST, 'cli/main.js'), 'hash-worker': join(DIST, WORKER) };
   const missing = Object.values(entryPoints).find((path) => !existsSync(path));
   if (missing !== undefined) throw new ScriptError(`${missing} is missing`, 'npm run build');
@@ -79,6 +79,9 @@ export async function bundle() {
     });
   } catch (error) {
     throw new ScriptError(`the bundle failed\n${error.message}`);
+  } finally {
+    // Else its service would live as long as the gate that `npm start` goes on with.
+    await stop();
   }
   rmSync(BUNDLE, { recursive: true, force: true });
   renameSync(fresh, BUNDLE);

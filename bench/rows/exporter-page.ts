@@ -11,9 +11,9 @@ import type { Row } from './row.ts';
 
 const PATH = '/federate?page=exporter';
 
-const sharing: PeerKind = {
-  name: 'promgate, sharing',
-  start: (lab) => startGate(lab, { name: 'promgate, sharing', upstreamKeys: ['share: identity'] }),
+const alone: PeerKind = {
+  name: 'promgate, share: off',
+  start: (lab) => startGate(lab, { name: 'promgate, share: off', upstreamKeys: ['share: off'] }),
 };
 
 export const exporterPage: Row = {
@@ -22,7 +22,7 @@ export const exporterPage: Row = {
   method:
     'As above with 60 KB, uncompressed. Sharing is the default: identical requests in flight share one upstream request. Without it, `share: off`.',
   async run(lab) {
-    const peers = await startAll(lab, [...gates({ upstreamKeys: ['share: off'] }), sharing, vmauth, caddy]);
+    const peers = await startAll(lab, [...gates(), alone, vmauth, caddy]);
     try {
       for (const { name, url } of peers) {
         await checkRefusals(lab, name, url + PATH);
@@ -33,8 +33,8 @@ export const exporterPage: Row = {
         peers.map((peer) => ({ name: peer.name, peer, path: PATH })),
       );
       const of = (name: string) => measured.find((one) => one.name === name);
-      const toCaddy = ratioOf(of('promgate'), of(caddy.name));
-      const toBest = Math.min(...[caddy, vmauth].map(({ name }) => ratioOf(of(sharing.name), of(name))));
+      const toCaddy = ratioOf(of(alone.name), of(caddy.name));
+      const toBest = Math.min(...[caddy, vmauth].map(({ name }) => ratioOf(of('promgate'), of(name))));
       return {
         verdicts: [
           atLeast(0.9, toCaddy, 'Caddy without sharing', times(toCaddy)),

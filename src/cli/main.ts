@@ -168,7 +168,7 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
   program
     .command('explain')
     .description(
-      'say step by step what the gate would decide about a request, and which key decides; exit 1 if refused',
+      'say step by step what the gate would decide about a request by this file, and which key decides; exit 1 if refused. What only the running gate knows is left out: lockouts, rate limits, queues, scrapes under way.',
     )
     .argument('<method>', 'GET, for example')
     .argument('<target>', 'path and query, as in the request line')

@@ -44,7 +44,7 @@ export function metricsDocument(): string {
       labels.map(([name, meaning]) => [code(name), meaning]),
     ),
     '## What `promgate users` shows',
-    'One line for each credential, counted since the start of the gate. `SCRAPES` and `BYTES` are sums, `BYTES` of all that was sent in answers; `SERIES` is of the last scrape; `REFUSALS` is their number and the reason of the last, for which see [errors.md](errors.md). Connections that were closed in the TLS handshake belong to nobody and are not counted there: `promgate_refused_total` has them.',
+    'One line for each credential, counted since the start of the gate. `SCRAPES` and `BYTES` are sums, `BYTES` of all that was sent in answers; `SERIES` is of the last scrape; `REFUSALS` is their number and the reason of the last, for which see [errors.md](errors.md). Failed logins, lockouts and connections that were closed in the TLS handshake belong to nobody and are not counted there: `promgate lockouts` and `promgate_refused_total` have them.',
     '## Alerts to begin with',
     '[deploy/promgate.rules.yml](../deploy/promgate.rules.yml) has rules for the Prometheus that scrapes the gate.',
   );
