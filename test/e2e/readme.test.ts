@@ -58,6 +58,16 @@ describe('the README', () => {
     }
   });
 
+  it('explains a request of the configuration that it shows, down to what goes upstream', async () => {
+    const [configuration = ''] = fenced(README, 'yaml');
+    await writeFile(join(directory, 'explained.yml'), configuration);
+    const line = fenced(README, 'sh').find((text) => text.includes('promgate explain')) ?? '';
+    const script = `promgate() { '${process.execPath}' '${MAIN}' "$@" --config.file=explained.yml; }; ${line}`;
+    const told = await runProcess(findProgram('bash'), ['-c', script], { cwd: directory });
+    expect(told, told.stderr).toMatchObject({ code: 0 });
+    expect(told.stdout).toMatch(/it is central[^]*GET \/federate\?match\[\]=up[^]*forwarded/);
+  });
+
   it('names the intervals of the source, and a default cost that passwd has', async () => {
     const source = async (name: string) => readFile(join(ROOT, 'src', name), 'utf8');
     expect(README).toContain('Every 15 seconds');

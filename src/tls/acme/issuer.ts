@@ -20,7 +20,7 @@ import {
 } from './contract.ts';
 import { makeKey, makeRequest } from './key-and-request.ts';
 import { profilesOf, readChain, readOrder, renewalInfoOf, type OrderDocument } from './order-document.ts';
-import { caText, describeProblem } from './problem-document.ts';
+import { CaRefusal, caText, describeProblem } from './problem-document.ts';
 import { fetchRenewalInfo } from './renewal-info.ts';
 import { createTransport, pauseFor, type Transport } from './transport.ts';
 
@@ -139,11 +139,17 @@ async function openOrder(request: OrderRequest, running: Running): Promise<Opene
   try {
     return await withAccount(request.replaces);
   } catch (error) {
-    // A certificate that was replaced already, or belongs to another account: the new one is wanted all the same.
-    if (request.replaces === null || !(error instanceof AcmeFailure) || error.kind !== 'refused') throw error;
+    // A certificate that was replaced already, belongs to another account, or makes the CA stumble: the new one is wanted
+    // all the same.
+    if (request.replaces === null || !isAnswerToOrder(error)) throw error;
     progress('order', `without naming the certificate that it replaces: ${error.message}`);
     return withAccount(null);
   }
+}
+
+/** Whether the CA has answered, and neither asks to wait nor has something against the account. */
+function isAnswerToOrder(error: unknown): error is CaRefusal {
+  return error instanceof CaRefusal && (error.kind === 'refused' || error.kind === 'unreachable');
 }
 
 /** A profile decides how long a certificate lives: one that the CA does not know must not become another one in silence. */
