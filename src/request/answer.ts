@@ -24,7 +24,7 @@ export interface Answer {
   readonly closed: boolean;
   /** Answers with the reason's status, or cuts when the answer has begun. */
   refuse(reason: DenyReason, details?: RefusalDetails): void;
-  /** Takes the headers over: whoever opens does not use them afterwards. */
+  /** May change the headers: they are handed over. Only an answer on the wire copies them, so that several can share one object. */
   open(status: number, headers: AnswerHeaders): void;
   /** False: wait for `onDrain` before the next chunk. */
   write(chunk: Uint8Array): boolean;
