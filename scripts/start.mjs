@@ -2,5 +2,7 @@
 // this same process, so that signals reach it. Arguments go to `promgate run`.
 import { checkNodeVersion } from './node-version.mjs';
 
+// Before all that takes time: Node would open its debugger to every user of the host (src/cli/debugger-off.ts).
+process.on('SIGUSR1', () => undefined);
 checkNodeVersion();
 import('./serve.mjs');

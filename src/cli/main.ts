@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** What you type: argv → command → exit code (0 done, 1 failed or problems found, 2 wrong usage). */
+import './debugger-off.ts';
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';

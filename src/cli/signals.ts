@@ -1,4 +1,7 @@
-/** Signals: SIGHUP reloads; the first SIGTERM or SIGINT shuts down in order, a later one ends the process at once. */
+/**
+ * Signals: SIGHUP reloads; the first SIGTERM or SIGINT shuts down in order, a later one ends the process at once. SIGUSR1,
+ * by which Node opens its debugger to every user of the host, does nothing (debugger-off.ts) and is told.
+ */
 import type { Clock } from '../lib/clock.ts';
 
 export interface Signals {
@@ -11,7 +14,12 @@ const ENDING: readonly NodeJS.Signals[] = ['SIGTERM', 'SIGINT'];
 /** A terminal sends SIGINT to npm and to us, and npm forwards its own: two this close together are one wish. */
 const ONE_WISH_MS = 1_000;
 
-export function watchSignals(clock: Clock, onHangup: () => void): Signals {
+export interface SignalHandlers {
+  onHangup(this: void): void;
+  onDebugRequest(this: void): void;
+}
+
+export function watchSignals(clock: Clock, { onHangup, onDebugRequest }: SignalHandlers): Signals {
   let firstAt: number | null = null;
   let settle: (signal: NodeJS.Signals) => void;
   const ended = new Promise<NodeJS.Signals>((resolve) => {
@@ -27,11 +35,13 @@ export function watchSignals(clock: Clock, onHangup: () => void): Signals {
     }
   };
   process.on('SIGHUP', onHangup);
+  process.on('SIGUSR1', onDebugRequest);
   for (const signal of ENDING) process.on(signal, onEnding);
   return {
     ended,
     close() {
       process.off('SIGHUP', onHangup);
+      process.off('SIGUSR1', onDebugRequest);
       for (const signal of ENDING) process.off(signal, onEnding);
     },
   };

@@ -17,6 +17,10 @@ export interface Terminal {
 
 export function processTerminal(): Terminal {
   const { stdout } = process;
+  for (const stream of [stdout, process.stderr]) {
+    // Who reads may leave, and a disk may be full: what is lost then is no reason to end.
+    if (!stream.listeners('error').includes(ignore)) stream.on('error', ignore);
+  }
   return {
     isTerminal: stdout.isTTY,
     ...(stdout.isTTY
@@ -34,6 +38,10 @@ export function processTerminal(): Terminal {
       process.stderr.write(`${text}\n`);
     },
   };
+}
+
+function ignore(): void {
+  // The log counts what it loses by itself.
 }
 
 /** Without control sequences, for terminals that know none: what was longer is covered with blanks. */

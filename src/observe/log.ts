@@ -16,7 +16,8 @@ export const LOG_FORMATS = ['json', 'logfmt'] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
 export interface LogDestination {
-  write(text: string): unknown;
+  /** `done` hears once whether the text was written, as `stream.Writable` does it. */
+  write(text: string, done: (error?: Error | null) => void): unknown;
   /** Bytes that wait in this process, as `stream.Writable` counts them. */
   readonly writableLength?: number;
 }
@@ -26,7 +27,13 @@ export interface LogOptions {
   readonly format: LogFormat;
   readonly destination: LogDestination;
   readonly clock?: Clock;
+  /** Hears of each line that is lost. */
+  readonly onLost?: (reason: LogLoss) => void;
 }
+
+/** Why a line is lost: its reader stands still, or it cannot be written (a closed pipe, a full disk). */
+export const LOG_LOSSES = ['reader_slow', 'write_failed'] as const;
+export type LogLoss = (typeof LOG_LOSSES)[number];
 
 /** A reader of the log that stands still must not take the process's memory along. */
 const MAX_WAITING_BYTES = 8 * 1024 * 1024;
@@ -34,7 +41,7 @@ const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 /** Names that a line has anyway: a field of the same name would be a second one, and readers take the last. */
 const RESERVED = ['time', 'level', 'msg'];
 
-export function createLog({ level, format, destination, clock = systemClock }: LogOptions): Log {
+export function createLog({ level, format, destination, clock = systemClock, onLost }: LogOptions): Log {
   const logger = pino(
     {
       level,
@@ -48,7 +55,7 @@ export function createLog({ level, format, destination, clock = systemClock }: L
         log: (fields) => renameReserved(redactFields(fields)),
       },
     },
-    { write: createSink(format, destination, clock) },
+    { write: createSink({ format, destination, clock, onLost: onLost ?? (() => undefined) }) },
   );
   return {
     debug: (fields, message) => {
@@ -66,24 +73,51 @@ export function createLog({ level, format, destination, clock = systemClock }: L
   };
 }
 
-function createSink(format: LogFormat, destination: LogDestination, clock: Clock): (line: string) => void {
+function createSink(ports: Omit<Required<LogOptions>, 'level'>): (line: string) => void {
+  const { format, destination, clock, onLost } = ports;
   let dropped = 0;
+  let failed: { lines: number; readonly since: number; code: string } | null = null;
+  let isTelling = false;
   const render = (line: string): string => {
     const safe = redactLine(line.trimEnd());
-    return format === 'logfmt' ? toLogfmt(safe) : escapeNonPrintable(safe);
+    return `${format === 'logfmt' ? toLogfmt(safe) : escapeNonPrintable(safe)}\n`;
+  };
+  const own = (fields: object, msg: string): string =>
+    render(JSON.stringify({ level: 'warn', time: new Date(clock.now()).toISOString(), ...fields, msg }));
+  const hear = (error?: Error | null): void => {
+    if (error === undefined || error === null) return;
+    const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+    failed ??= { lines: 0, since: clock.now(), code };
+    failed.lines += 1;
+    failed.code = code;
+    onLost('write_failed');
+  };
+  /** Written first when the log is whole again; until then it fails like every line, and is tried with the next one. */
+  const tellFailed = (): void => {
+    if (failed === null || isTelling) return;
+    const { lines, since, code } = failed;
+    isTelling = true;
+    const fields = { lost: lines, since: new Date(since).toISOString(), code };
+    // A full disk cuts the last line that it takes.
+    const cut = code === 'EPIPE' ? '' : '\n';
+    destination.write(`${cut}${own(fields, 'log lines lost: they could not be written')}`, (error) => {
+      isTelling = false;
+      if (failed === null || (error !== undefined && error !== null)) return;
+      failed = failed.lines > lines ? { ...failed, lines: failed.lines - lines } : null;
+    });
   };
   return (line) => {
     if ((destination.writableLength ?? 0) > MAX_WAITING_BYTES) {
       dropped += 1;
+      onLost('reader_slow');
       return;
     }
+    tellFailed();
     if (dropped > 0) {
-      const time = new Date(clock.now()).toISOString();
-      const msg = 'log lines dropped: their reader does not keep up';
-      destination.write(`${render(JSON.stringify({ level: 'warn', time, dropped, msg }))}\n`);
+      destination.write(own({ dropped }, 'log lines dropped: their reader does not keep up'), hear);
       dropped = 0;
     }
-    destination.write(`${render(line)}\n`);
+    destination.write(render(line), hear);
   };
 }
 

@@ -276,6 +276,18 @@ export const METRICS = {
     help: 'Server certificates of the own CA that the gate renewed, or failed to, by outcome.',
     labels: ['outcome'],
   },
+  logLinesLost: {
+    name: 'promgate_log_lines_lost_total',
+    type: 'counter',
+    help: 'Lines of the log that are lost by reason: their reader stands still, or they could not be written.',
+    labels: ['reason'],
+  },
+  fileHandlesExhausted: {
+    name: 'promgate_file_handles_exhausted',
+    type: 'gauge',
+    help: 'Whether the process can open no file and no connection, because it has as many as it may.',
+    labels: [],
+  },
   buildInfo: {
     name: 'promgate_build_info',
     type: 'gauge',

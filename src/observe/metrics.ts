@@ -6,6 +6,7 @@ import { DENY_REASON_NAMES, type DenyReason } from '../request/deny-reasons.ts';
 import { createAcmeSeries, type AcmeSeries } from './acme-series.ts';
 import { createAuthoritySeries, type AuthoritySeries } from './authority-series.ts';
 import { describeConfig, identityLabels } from './config-series.ts';
+import { LOG_LOSSES, type LogLoss } from './log.ts';
 import { METRICS, RUNTIME_METRIC, type MetricRow } from './metric-list.ts';
 import { createNamedSeries } from './named-series.ts';
 import { createOneLabelHistogram } from './one-label-histogram.ts';
@@ -20,6 +21,8 @@ export interface GateMetrics extends Metrics {
   /** What the keeper of the ACME certificates tells. */
   readonly acme: AcmeSeries;
   readonly authority: AuthoritySeries;
+  logLineLost(reason: LogLoss): void;
+  fileHandlesExhausted(exhausted: boolean): void;
   /** Updates everything that follows from the configuration, and removes the series of what is gone. */
   describe(config: Config): void;
   /** What the last probes said, by upstream; for the status page. */
@@ -146,6 +149,11 @@ export function createMetrics({ clock, version, nodeVersion }: MetricsOptions): 
     selfSigned: gauge(METRICS.acmeSelfSigned),
   });
 
+  const logLinesLost = counter(METRICS.logLinesLost);
+  for (const reason of LOG_LOSSES) logLinesLost.inc({ reason }, 0);
+  const fileHandlesExhausted = gauge(METRICS.fileHandlesExhausted);
+  fileHandlesExhausted.set(0);
+
   gauge(METRICS.buildInfo).set({ version, node_version: nodeVersion }, 1);
   addRuntimeMetrics(registry);
 
@@ -227,6 +235,12 @@ export function createMetrics({ clock, version, nodeVersion }: MetricsOptions): 
         hostNameResolved.set({ host }, ok ? 1 : 0);
         hostNameFailures.inc({ host }, ok ? 0 : 1);
       });
+    },
+    logLineLost: (reason) => {
+      logLinesLost.inc({ reason });
+    },
+    fileHandlesExhausted: (exhausted) => {
+      fileHandlesExhausted.set(exhausted ? 1 : 0);
     },
     describe(config) {
       acme.describe(config);

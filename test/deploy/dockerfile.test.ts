@@ -55,6 +55,10 @@ describe('the image', () => {
     expect(order.lastIndexOf('USER')).toBeGreaterThan(order.lastIndexOf('RUN'));
   });
 
+  it('keeps the debugger of Node closed', () => {
+    expect(all('ENV').join(' ')).toMatch(/NODE_OPTIONS="[^"]*--disable-sigusr1/);
+  });
+
   it('serves the mounted configuration, and asks the gate itself whether it is healthy', () => {
     expect(all('EXPOSE')).toEqual(['9095']);
     expect(JSON.parse(all('ENTRYPOINT')[0] ?? '')).toEqual(['promgate']);

@@ -123,3 +123,57 @@ describe('a reader that stands still', () => {
     ]);
   });
 });
+
+describe('a log that cannot be written', () => {
+  /** A destination that fails with `code` while there is one. */
+  function makeFailing() {
+    const state: { code: string | null; written: string[]; lost: string[] } = { code: null, written: [], lost: [] };
+    const log = createLog({
+      level: 'debug',
+      format: 'json',
+      clock: createFakeClock(Date.UTC(2026, 0, 2)),
+      onLost: (reason) => state.lost.push(reason),
+      destination: {
+        write(text, done) {
+          if (state.code === null) state.written.push(text);
+          done(state.code === null ? null : Object.assign(new Error('no'), { code: state.code }));
+        },
+      },
+    });
+    return { log, state };
+  }
+  const notice = 'log lines lost: they could not be written';
+
+  it('counts each line that is lost, and tells the number once it is whole again', () => {
+    const { log, state } = makeFailing();
+    state.code = 'EPIPE';
+    for (const name of ['a', 'b', 'c']) log.info({}, name);
+    expect(state.lost).toEqual(['write_failed', 'write_failed', 'write_failed']);
+    state.code = null;
+    log.info({}, 'd');
+    log.info({}, 'e');
+    const lines = state.written.map((text) => JSON.parse(text) as Record<string, unknown>);
+    expect(lines).toEqual([
+      {
+        level: 'warn',
+        time: '2026-01-02T00:00:00.000Z',
+        lost: 3,
+        since: '2026-01-02T00:00:00.000Z',
+        code: 'EPIPE',
+        msg: notice,
+      },
+      expect.objectContaining({ msg: 'd' }),
+      expect.objectContaining({ msg: 'e' }),
+    ]);
+  });
+
+  it('begins a new line after a full disk, which cuts the last one', () => {
+    const { log, state } = makeFailing();
+    state.code = 'ENOSPC';
+    log.info({}, 'a');
+    state.code = null;
+    log.info({}, 'b');
+    expect(state.written[0]).toMatch(/^\n\{/);
+    expect(state.written).toHaveLength(2);
+  });
+});

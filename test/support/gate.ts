@@ -26,6 +26,8 @@ export interface GateOptions {
   readonly scheme?: 'https' | 'http';
   /** The program; default: dist/bundle/main.js. */
   readonly main?: string;
+  /** A command that starts the program, which it gets as its last arguments: `prlimit --nofile=64`, for example. */
+  readonly under?: readonly string[];
 }
 
 export interface Gate extends GatePorts {
@@ -59,9 +61,10 @@ export async function startGate(options: GateOptions): Promise<Gate> {
     await writeFile(join(directory, name), content, { mode: 0o600 });
   }
   let port = 0;
+  const [command = process.execPath, ...before] = [...(options.under ?? []), process.execPath];
   const server = await startServerProcess({
-    command: process.execPath,
-    argv: () => [options.main ?? MAIN, 'run', `--config.file=${configFile}`, ...(options.argv ?? [])],
+    command,
+    argv: () => [...before, options.main ?? MAIN, 'run', `--config.file=${configFile}`, ...(options.argv ?? [])],
     readyPath: '/-/ready',
     cwd: directory,
     ...(options.environment === undefined ? {} : { environment: options.environment }),

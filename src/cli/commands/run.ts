@@ -16,7 +16,9 @@ import { watchBypass } from '../../observe/bypass.ts';
 import { createClientCaUsage } from '../../observe/client-ca-usage.ts';
 import { createLog } from '../../observe/log.ts';
 import type { LogFormat, LogLevel } from '../../observe/log.ts';
+import { watchFileHandles } from '../../observe/file-handles.ts';
 import { createMetrics } from '../../observe/metrics.ts';
+import type { GateMetrics } from '../../observe/metrics.ts';
 import type { Log } from '../../observe/ports.ts';
 import { createSelfUpstream } from '../../observe/self.ts';
 import { createProbe, watchUpstreams } from '../../observe/upstream-up.ts';
@@ -61,7 +63,15 @@ export async function runCommand(options: RunOptions, terminal: Terminal): Promi
   const nodeMajor = Number.parseInt(process.versions.node, 10);
   const { configFile, listenAddresses } = options;
   const loadOptions = { listenAddresses, nodeMajor };
-  const log = createLog({ level: options.logLevel, format: options.logFormat, destination: process.stderr });
+  const metrics = createMetrics({ clock: systemClock, version: VERSION, nodeVersion: process.version });
+  const log = createLog({
+    level: options.logLevel,
+    format: options.logFormat,
+    destination: process.stderr,
+    onLost: (reason) => {
+      metrics.logLineLost(reason);
+    },
+  });
   let first = await loadConfig(configFile, { generation: 1, ...loadOptions });
   if (first.ok && (await renewExpired(first.config, { clock: systemClock, log }))) {
     first = await loadConfig(configFile, { generation: 1, ...loadOptions });
@@ -69,20 +79,19 @@ export async function runCommand(options: RunOptions, terminal: Terminal): Promi
   if (first.problems.length > 0) terminal.err(renderProblems(first.problems, configFile, first.text));
   if (!first.ok) return 1;
   warnOfNode(nodeMajor, log);
-  return serve(first.loaded, loadOptions, log);
+  return serve(first.loaded, loadOptions, { log, metrics });
 }
 
 async function serve(
   first: Loaded,
   loadOptions: { readonly listenAddresses: readonly string[]; readonly nodeMajor: number },
-  log: Log,
+  { log, metrics }: { readonly log: Log; readonly metrics: GateMetrics },
 ): Promise<number> {
   const clock = systemClock;
   let config: Config = first.config;
   let listening = false;
   let draining = false;
 
-  const metrics = createMetrics({ clock, version: VERSION, nodeVersion: process.version });
   const resolveHost = createResolveHost({
     readHosts: () => readFile(HOSTS_FILE, 'utf8'),
     timeoutMs: RESOLVE_TIMEOUT_MS,
@@ -193,6 +202,7 @@ async function serve(
     probe: createProbe({ clock, resolveHost }),
   });
   const bypassWatch = watchBypass({ upstreams: config.upstreams, clock, log, metrics });
+  const fileHandles = watchFileHandles({ clock, log, metrics });
 
   const reloader = createReloader({
     initial: first,
@@ -205,7 +215,12 @@ async function serve(
   const warnings = clock.every(DAY_MS, () => {
     warnOfCertificates(config, log);
   });
-  const signals = watchSignals(clock, () => void reloader.reload('SIGHUP'));
+  const signals = watchSignals(clock, {
+    onHangup: () => void reloader.reload('SIGHUP'),
+    onDebugRequest: () => {
+      log.warn({ signal: 'SIGUSR1' }, 'the debugger stays closed');
+    },
+  });
   try {
     await acme.apply(first.config);
     await listener.listen(config);
@@ -242,6 +257,7 @@ async function serve(
     await acme.close();
     upstreamWatch.close();
     bypassWatch.close();
+    fileHandles.close();
     hosts.close();
     await listener.close();
     await apps.close();
