@@ -4,7 +4,8 @@ import type { Config, KeyPair } from '../config/config.ts';
 import { escapeNonPrintable } from '../lib/foreign-text.ts';
 import type { CertificateReport } from '../observe/certificate-routes.ts';
 import type { CertificateStatus, Origin } from '../tls/acme/contract.ts';
-import { nameOf } from '../tls/acme/pair.ts';
+import { coversName } from '../formats/covers-name.ts';
+import { nameOf, SELF_SIGNED_PREFIX } from '../tls/acme/pair.ts';
 import { renewalMarginMs } from '../tls/acme/schedule.ts';
 import { renewalFor } from '../tls/acme/wanted-plan.ts';
 import { wasIssuedHere } from '../tls/authority/certificate-authority.ts';
@@ -58,7 +59,11 @@ function reportFile(pair: KeyPair, now: number): CertificateReport {
 function reportAcme(status: CertificateStatus, { tls, acme }: Config, now: number): CertificateReport {
   const { wanted, state, unlike, plan } = status;
   const name = nameOf(wanted);
-  const served = state.pair ?? tls?.certificates.find((pair) => pair.name === `self-signed:${name}`) ?? null;
+  const others = tls?.certificates ?? [];
+  const selfSigned = others.find((pair) => pair.name === `${SELF_SIGNED_PREFIX}${name}`);
+  const former = others.find((pair) => wanted.names.some((one) => coversName(pair.names, one)));
+  const standIn = selfSigned ?? former ?? null;
+  const served = state.pair ?? standIn;
   const failure = state.failures.at(-1);
   const directoryName = (url: string): string => acme?.directories.find((one) => one.url === url)?.name ?? hostOf(url);
   const due = renewalFor(state, unlike);
@@ -74,7 +79,9 @@ function reportAcme(status: CertificateStatus, { tls, acme }: Config, now: numbe
     notBefore: served?.notBefore ?? now,
     notAfter: served?.notAfter ?? null,
     source:
-      state.pair === null ? 'self-signed until the CA issues one' : `acme, ${directoryName(state.issuedBy ?? '')}`,
+      state.pair !== null
+        ? `acme, ${directoryName(state.issuedBy ?? '')}`
+        : `${selfSigned === undefined && former !== undefined ? former.name : 'self-signed'} until the CA issues one`,
     // Half of the reserve is used up: the renewal ought to have worked by now.
     state: state.pair === null ? 'soon' : judge(state.pair.notAfter, renewalMarginMs(lifetime) / 2, now),
     issued: issuedBecause(state.origin),

@@ -35,6 +35,30 @@ export async function readCertificates(
   now: number,
 ): Promise<GroupResult<readonly KeyPair[]>> {
   const found = findings();
+  return groupResult(found, await readPairs(tls, files, now, found));
+}
+
+/**
+ * The pairs that stand beside `acme`, to be served until the CA has issued: their time is soon over, so that a file that
+ * is gone or broken is a warning, and keeps no gate from starting.
+ */
+export async function readStandIns(
+  tls: RawTls,
+  files: OperatorFiles,
+  now: number,
+): Promise<GroupResult<readonly KeyPair[]>> {
+  const written = [tls.cert, tls.key, tls.cert_file, tls.key_file].some((value) => blank(value) !== undefined);
+  if (!written && tls.additional_certificates.length === 0) return { ok: true, value: [], problems: [] };
+  const found = findings();
+  const pairs = await readPairs(tls, files, now, found);
+  const hint = 'beside acme a certificate file is served until the CA has issued one; then it can be removed';
+  const problems = found.problems.map((problem): Problem =>
+    problem.severity === 'error' ? { ...problem, severity: 'warning', hint } : problem,
+  );
+  return { ok: true, value: pairs, problems };
+}
+
+async function readPairs(tls: RawTls, files: OperatorFiles, now: number, found: Findings): Promise<KeyPair[]> {
   const at = ['tls_server_config'];
   const { cert, key, cert_file: certFile, key_file: keyFile } = tls;
   const sources: PairSource[] = [
@@ -54,7 +78,7 @@ export async function readCertificates(
     const pair = await readPair(source, files, now, found);
     if (pair !== null) pairs.push(pair);
   }
-  return groupResult(found, pairs);
+  return pairs;
 }
 
 function blank(value: string | undefined): string | undefined {

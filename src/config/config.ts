@@ -254,7 +254,7 @@ export interface Config {
   readonly hash: string;
   readonly listen: readonly ListenAddress[];
   readonly http2: boolean;
-  /** null: plain HTTP. With `acme`, without certificates: they are laid over it before it is put to work. */
+  /** null: plain HTTP. With `acme` its certificates are those to be served until the CA's are laid over them. */
   readonly tls: Tls | null;
   /** null: certificates come from files. */
   readonly acme: AcmeSettings | null;

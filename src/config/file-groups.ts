@@ -2,7 +2,7 @@
 import type { Problem } from '../lib/problem.ts';
 import { readAcmeFiles } from './acme-files.ts';
 import type { AcmeFiles } from './acme-files.ts';
-import { readCertificates } from './certificates.ts';
+import { readCertificates, readStandIns } from './certificates.ts';
 import { readClientTrust } from './client-trust.ts';
 import type { ClientTrustFiles } from './client-trust.ts';
 import type { ConfigSource, KeyPair, Users } from './config.ts';
@@ -90,10 +90,8 @@ function both(a: GroupResult<Partial<Groups>>, b: GroupResult<Partial<Groups>>):
 
 async function certificatesOf({ raw, files, now }: GroupReading): Promise<GroupResult<readonly KeyPair[]>> {
   const { tls_server_config: tls } = raw;
-  // With acme there are none in files; a rule refuses what is written all the same.
-  if (tls === undefined || raw.acme !== undefined || !deriveAuthentication(raw).hasTls)
-    return { ok: true, value: [], problems: [] };
-  return readCertificates(tls, files, now);
+  if (tls === undefined || !deriveAuthentication(raw).hasTls) return { ok: true, value: [], problems: [] };
+  return raw.acme === undefined ? readCertificates(tls, files, now) : readStandIns(tls, files, now);
 }
 
 async function trustOf({ raw, files, now, crlsInForce }: GroupReading): Promise<GroupResult<ClientTrustFiles>> {

@@ -74,3 +74,6 @@ export function parseCurve(name: string): Parsed<string> {
   }
   return parsed(openssl);
 }
+
+/** The first Node that picks the certificate of the SNI name, not the default one, when their key types differ. */
+export const FIRST_NODE_WITH_MIXED_KEYS = 24;

@@ -13,6 +13,7 @@ export const ERROR_CODES = {
   FILE_WRITE: 'A file cannot be written; what was there before is untouched.',
   PASSWORD_REFUSED: 'A password cannot be stored or verified.',
   ENROLLMENT_REFUSED: 'A gate gave no certificate, or is not the one that was expected.',
+  REHEARSAL_IMPOSSIBLE: 'A dry run has no staging directory to ask: nothing was tried.',
   AUTHORITY_REFUSED: 'The own CA is missing, cannot sign, or may not do what was asked.',
 } as const;
 

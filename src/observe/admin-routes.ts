@@ -133,7 +133,9 @@ export function createAdminRoutes(ports: AdminPorts, current: () => Config): Adm
   };
 }
 
-function certificateRoutes({ log, certificates, renewCertificates, renewal }: AdminPorts): AdminRoutes {
+function certificateRoutes(ports: AdminPorts): AdminRoutes {
+  const { log, certificates, acmeDigest, renewCertificates, renewal } = ports;
   if (certificates === undefined || renewCertificates === undefined || renewal === undefined) return {};
-  return createCertificateRoutes({ certificates, renewCertificates, renewal }, log, jsonReply);
+  const digest = acmeDigest ?? (() => null);
+  return createCertificateRoutes({ certificates, acmeDigest: digest, renewCertificates, renewal }, log, jsonReply);
 }

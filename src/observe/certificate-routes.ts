@@ -33,6 +33,8 @@ export interface RenewalProgress {
 
 export interface CertificatePorts {
   certificates(): readonly CertificateReport[];
+  /** Of the `acme` section in force, to see whether another file has the same one; null: there is none. */
+  acmeDigest(): string | null;
   /** Begins a renewal; null: of every certificate. @returns why it does not begin, or null. */
   renewCertificates(name: string | null, isRehearsal: boolean): string | null;
   renewal(): RenewalProgress;
@@ -46,7 +48,7 @@ export function createCertificateRoutes(
   reply: (status: number, value: unknown) => AdminReply,
 ): AdminRoutes {
   return {
-    '/api/certificates': { GET: () => reply(200, { certificates: ports.certificates() }) },
+    '/api/certificates': { GET: () => reply(200, { certificates: ports.certificates(), acme: ports.acmeDigest() }) },
     '/api/certificates/renew': {
       GET: () => reply(200, ports.renewal()),
       POST: ({ query }) => {

@@ -83,8 +83,19 @@ it('fails with the words of the staging directory, and leaves nothing either', a
   expect(existsSync(join(directory, 'acme'))).toBe(false);
 });
 
-it('only says what would be done where the CA has no staging directory', async () => {
+it('fails where the CA has no staging directory: it says what would be asked, and that nothing was', async () => {
   const told: string[] = [];
-  await (await make({ staging: null })).rehearse(null, (step, detail) => told.push(`${step}: ${detail}`));
-  expect(told).toEqual(['plan: would order gate.example.com (p256) from real; nothing was asked']);
+  const tried = (await make({ staging: null })).rehearse(null, (step, detail) => told.push(`${step}: ${detail}`));
+  await expect(tried).rejects.toMatchObject({
+    code: 'REHEARSAL_IMPOSSIBLE',
+    message: 'nothing was asked, and nothing is proved: real has no staging directory',
+  });
+  expect(told).toEqual(['plan: would order gate.example.com (p256) from real']);
+});
+
+it('asks a staging directory that is the only one', async () => {
+  const steps: string[] = [];
+  const directories = [{ ...pebble.directory, name: 'letsencrypt-staging' }];
+  await (await make({ directories, staging: null })).rehearse(null, (step) => steps.push(step));
+  expect(steps.at(-1)).toBe('done');
 });

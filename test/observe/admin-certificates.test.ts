@@ -12,6 +12,7 @@ async function start(changes: Partial<CertificatePorts> = {}): Promise<{ asked: 
   const asked: unknown[] = [];
   const ports: CertificatePorts = {
     certificates: () => [],
+    acmeDigest: () => 'digest',
     renewCertificates: (...wanted) => {
       asked.push(wanted);
       return null;
@@ -36,7 +37,7 @@ it('begins a renewal of one, of all, and a rehearsal, and says how it goes', asy
     [null, true],
   ]);
   expect((await admin.ask('/api/certificates/renew')).status).toBe(200);
-  expect(JSON.parse((await admin.ask('/api/certificates')).body)).toEqual({ certificates: [] });
+  expect(JSON.parse((await admin.ask('/api/certificates')).body)).toEqual({ certificates: [], acme: 'digest' });
 });
 
 it('says why it does not begin, and takes no name that cannot be one', async () => {

@@ -57,6 +57,7 @@ async function live(life: number): Promise<void> {
     metrics: noAcmeMetrics,
     random: () => 0.5,
     onChange: () => undefined,
+    predecessors: () => [],
   });
   manager.start();
   // The timer is that of the sleep; while an order runs there is the one that touches the lock.

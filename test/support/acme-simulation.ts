@@ -145,6 +145,7 @@ export async function simulate(world: World): Promise<Chronicle> {
       metrics: noAcmeMetrics,
       random: world.random ?? Math.random,
       onChange: () => undefined,
+      predecessors: () => [],
     });
     manager.start();
   };

@@ -3,11 +3,13 @@
  * the certificates outlives reloads; another `acme` section makes another one, and a configuration that cannot be put to
  * work leaves the old one where it is.
  */
-import type { Config } from '../../config/config.ts';
+import type { AcmeSettings, Config, KeyPair } from '../../config/config.ts';
 import { createAcmeService } from './service.ts';
 import type { AcmeService, AcmeServicePorts } from './service.ts';
 
-export interface OverlayPorts extends Omit<AcmeServicePorts, 'onChange'> {
+export interface OverlayPorts extends Omit<AcmeServicePorts, 'onChange' | 'predecessors'> {
+  /** Whether keys of different types can be served beside each other: Node 24 and later. */
+  readonly mixesKeyTypes: boolean;
   /** Puts a whole configuration to work; when it throws, the old one stays. */
   apply(config: Config): Promise<void>;
 }
@@ -29,6 +31,9 @@ export function createAcmeOverlay(ports: OverlayPorts): AcmeOverlay {
   let inForce: Config | null = null;
   let service: AcmeService | null = null;
   let generation = 0;
+  /** What may be served until a CA has issued: what the configuration names, and what is in force. */
+  let fromFiles: readonly KeyPair[] = [];
+  let served: readonly KeyPair[] = [];
   let isStarted = false;
   let isClosed = false;
   let turn: Promise<unknown> = Promise.resolve();
@@ -48,6 +53,10 @@ export function createAcmeOverlay(ports: OverlayPorts): AcmeOverlay {
       clock,
       log,
       metrics,
+      predecessors() {
+        const all = [...fromFiles, ...served];
+        return ports.mixesKeyTypes ? all : ofOneKeyType(all, acme);
+      },
       onChange() {
         // A keeper that is on its way in or out has its certificates laid over by whoever brings it.
         if (made === service) renewed();
@@ -68,11 +77,20 @@ export function createAcmeOverlay(ports: OverlayPorts): AcmeOverlay {
     return { ...config, generation, tls: { ...config.tls, certificates: keeper.manager.pairs() } };
   };
 
+  const put = async (config: Config): Promise<void> => {
+    await ports.apply(config);
+    served = config.tls?.certificates ?? [];
+  };
+
   const applyNow = async (config: Config): Promise<void> => {
-    const keeper = await serviceFor(config);
+    const filesBefore = fromFiles;
+    fromFiles = config.tls?.certificates ?? [];
+    let keeper: AcmeService | null = null;
     try {
-      await ports.apply(lay(config, keeper));
+      keeper = await serviceFor(config);
+      await put(lay(config, keeper));
     } catch (error) {
+      fromFiles = filesBefore;
       if (keeper !== service) await keeper?.close();
       throw error;
     }
@@ -92,7 +110,7 @@ export function createAcmeOverlay(ports: OverlayPorts): AcmeOverlay {
 
   const renewed = (): void => {
     inTurn(async () => {
-      if (inForce !== null && !isClosed) await ports.apply(lay(inForce, service));
+      if (inForce !== null && !isClosed) await put(lay(inForce, service));
     }).catch((error: unknown) => {
       const detail = error instanceof Error ? error.message : 'unknown error';
       log.error({ detail }, 'a new certificate could not be put to work, the old one is served');
@@ -116,4 +134,12 @@ export function createAcmeOverlay(ports: OverlayPorts): AcmeOverlay {
       await service?.close();
     },
   };
+}
+
+/** Node before 24 serves the wrong certificate beside one whose key is of another type: those that fit the wanted ones. */
+function ofOneKeyType(pairs: readonly KeyPair[], { certificates: [first, ...others] }: AcmeSettings): KeyPair[] {
+  const wanted = first?.keyType.startsWith('rsa') === true ? 'rsa' : 'ec';
+  // A single one takes its predecessors out of service as it comes.
+  const type = others.length > 0 ? wanted : pairs[0]?.keyType;
+  return pairs.filter(({ keyType }) => keyType === type);
 }

@@ -7,7 +7,15 @@ import type { AccountStore } from '../../tls/acme/account.ts';
 import { createAnswerer } from '../../tls/acme/challenges/answerer.ts';
 import type { ConfiguredChallenge } from '../../tls/acme/challenges/answerer.ts';
 import { AcmeFailure } from '../../tls/acme/contract.ts';
-import type { AcmeManager, AcmeMetrics, Issuer, Log, StateStore, WantedCertificate } from '../../tls/acme/contract.ts';
+import type {
+  AcmeDirectory,
+  AcmeManager,
+  AcmeMetrics,
+  Issuer,
+  Log,
+  StateStore,
+  WantedCertificate,
+} from '../../tls/acme/contract.ts';
 import { createIssuer } from '../../tls/acme/issuer.ts';
 import { nameOf } from '../../tls/acme/pair.ts';
 import { createAcmeManager } from '../../tls/acme/renewal.ts';
@@ -23,7 +31,7 @@ export interface AcmeService {
   readonly tlsAlpn: ConfiguredChallenge['tlsAlpn'];
   /** Orders now. @throws {AcmeFailure | PromgateError} */
   renew(name: string | null, tell: Tell): Promise<void>;
-  /** Orders from the staging directory and throws the certificate away; without one it only says what would be done. */
+  /** Orders from the staging directory and throws the certificate away. @throws {AcmeFailure | PromgateError} also without one */
   rehearse(name: string | null, tell: Tell): Promise<void>;
   close(): Promise<void>;
 }
@@ -33,6 +41,8 @@ export interface AcmeServicePorts {
   readonly log: Log;
   readonly metrics: AcmeMetrics;
   onChange(pairs: readonly KeyPair[]): void;
+  /** What may be served until the CA has issued; absent: nothing. */
+  predecessors?(): readonly KeyPair[];
 }
 
 /** Does nothing before `manager.open`. */
@@ -61,6 +71,7 @@ export async function createAcmeService(settings: AcmeSettings, ports: AcmeServi
     log,
     metrics,
     random: () => Math.random(),
+    predecessors: () => ports.predecessors?.() ?? [],
     onChange(pairs) {
       ports.onChange(pairs);
     },
@@ -77,13 +88,7 @@ export async function createAcmeService(settings: AcmeSettings, ports: AcmeServi
     }
   };
 
-  const rehearseOne = async (wanted: WantedCertificate, tell: Tell): Promise<void> => {
-    const { staging, directories } = settings;
-    if (staging === null) {
-      const asked = directories.map(({ name }) => name).join(', then ');
-      tell('plan', `would order ${wanted.names.join(', ')} (${wanted.keyType}) from ${asked}; nothing was asked`);
-      return;
-    }
+  const rehearseOne = async (staging: AcmeDirectory, wanted: WantedCertificate, tell: Tell): Promise<void> => {
     const { signal } = ended;
     const order = async (): Promise<boolean> => {
       await rehearsal.order({ directory: staging, wanted, replaces: null, signal, progress: tell });
@@ -102,13 +107,31 @@ export async function createAcmeService(settings: AcmeSettings, ports: AcmeServi
     tlsAlpn: challenge.tlsAlpn,
     renew: (name, tell) => listening(tell, () => manager.renew(name)),
     async rehearse(name, tell) {
-      for (const wanted of wantedBy(settings, name)) await rehearseOne(wanted, tell);
+      const staging = rehearsalDirectory(settings);
+      const all = wantedBy(settings, name);
+      if (staging === null) throw noRehearsal(settings, all, tell);
+      for (const wanted of all) await rehearseOne(staging, wanted, tell);
     },
     async close() {
       ended.abort();
       await manager.close();
     },
   };
+}
+
+/** A staging directory itself may be asked: what it issues proves nothing to anybody. */
+function rehearsalDirectory({ staging, directories: [first] }: AcmeSettings): AcmeDirectory | null {
+  return staging ?? (first?.name === 'letsencrypt-staging' ? first : null);
+}
+
+/** Says what would be asked, and that it was not: whoever looks at the exit code alone must not take it for a proof. */
+function noRehearsal({ directories }: AcmeSettings, all: readonly WantedCertificate[], tell: Tell): PromgateError {
+  const asked = directories.map(({ name }) => name).join(', then ');
+  for (const { names, keyType } of all) tell('plan', `would order ${names.join(', ')} (${keyType}) from ${asked}`);
+  const message = `nothing was asked, and nothing is proved: ${directories[0]?.name ?? 'the CA'} has no staging directory`;
+  return new PromgateError('REHEARSAL_IMPOSSIBLE', message, {
+    hint: 'name the staging directory of the CA as directory_url, with a state_dir of its own, in a copy of the file: `promgate cert renew --config.file=COPY`',
+  });
 }
 
 /** Account keys to look at: one that is made for a rehearsal is forgotten with it. */

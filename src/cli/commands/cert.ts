@@ -11,6 +11,7 @@ import { readKeptStatus } from '../acme/kept-status.ts';
 import { createProgressLine } from '../acme/progress-line.ts';
 import { hintOf } from '../acme/renewal-job.ts';
 import { createAcmeService } from '../acme/service.ts';
+import { acmeDigestOf } from '../acme/settings-digest.ts';
 import { readAdminAddress } from '../admin-address.ts';
 import { askAdmin, type AdminAnswer } from '../admin-client.ts';
 import { reportCertificates } from '../certificate-report.ts';
@@ -59,8 +60,10 @@ export async function certRenewCommand(options: RenewOptions, terminal: Terminal
     ...(isRehearsal ? { dry_run: 'true' } : {}),
   });
   const path = `/api/certificates/renew?${query.toString()}`;
+  const gate = await gateOf(configFile, isRehearsal);
+  if (gate !== 'same') return renewFiles(options, gate === 'other', terminal);
   const asked = await whenRunning(configFile, { method: 'POST', path });
-  if (asked === null) return renewFiles(options, terminal);
+  if (asked === null) return renewFiles(options, false, terminal);
   if (asked.status === 409 || asked.status === 400) {
     const { error } = JSON.parse(asked.body) as { error: string };
     printError(terminal, escapeNonPrintable(error));
@@ -87,6 +90,20 @@ export async function certRenewCommand(options: RenewOptions, terminal: Terminal
   if (progress.error === null) return 0;
   printError(terminal, escapeNonPrintable(progress.error), progress.hint ?? undefined);
   return 1;
+}
+
+/**
+ * Who answers at the admin address of a file: a gate with the certificates of this file, one with others (another file,
+ * or not reloaded yet), or none. What is tried is what the named file says, whoever runs.
+ */
+async function gateOf(configFile: string, isRehearsal: boolean): Promise<'same' | 'other' | 'none'> {
+  const asked = await whenRunning(configFile, { method: 'GET', path: '/api/certificates' });
+  if (asked === null) return 'none';
+  const { acme: running } = JSON.parse(okay(asked).body) as { acme?: string | null };
+  const named = await acmeDigestOf(configFile);
+  // A file with errors can still renew what its gate runs with, but not be tried.
+  if (named === undefined) return isRehearsal ? 'other' : 'same';
+  return running === named ? 'same' : 'other';
 }
 
 /** null: no gate answers at its admin address, or it has none. */
@@ -122,16 +139,29 @@ async function reportFiles(configFile: string, terminal: Terminal): Promise<read
   return reportCertificates(config, kept, systemClock.now());
 }
 
-/** Without a gate that answers tls-alpn-01 nobody can: the order says so by itself. */
-async function renewFiles({ configFile, name, isRehearsal }: RenewOptions, terminal: Terminal): Promise<number> {
+/** @param isBesideGate a gate runs that does not have these certificates. */
+async function renewFiles(
+  { configFile, name, isRehearsal }: RenewOptions,
+  isBesideGate: boolean,
+  terminal: Terminal,
+): Promise<number> {
   const { acme } = await load(configFile, terminal);
   if (acme === null) {
     printError(terminal, 'the configuration has no acme section: its certificates come from files');
     return 1;
   }
   if (acme.challenge.kind === 'tls-alpn-01') {
-    printError(terminal, 'tls-alpn-01 is answered by the running gate, and none answers', 'start it with promgate run');
+    const [who, hint] = isBesideGate
+      ? [
+          'the one that runs does not have this acme section',
+          'promgate reload, or try it with http-01 or dns-01 before',
+        ]
+      : ['none answers', 'start it with promgate run'];
+    printError(terminal, `tls-alpn-01 is answered by the running gate, and ${who}`, hint);
     return 1;
+  }
+  if (isBesideGate) {
+    terminal.err(`promgate: the running gate has other certificates; this is done with those of ${configFile}`);
   }
   const log = terminalLog(terminal);
   const service = await createAcmeService(acme, {

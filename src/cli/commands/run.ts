@@ -8,6 +8,7 @@ import { renderProblems } from '../../config/explain.ts';
 import { loadConfig } from '../../config/load.ts';
 import type { Loaded } from '../../config/load.ts';
 import { createReloader } from '../../config/reloader.ts';
+import { FIRST_NODE_WITH_MIXED_KEYS } from '../../config/tls-names.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { createResolveHost } from '../../lib/resolve-host.ts';
 import { createListener } from '../../listen/listener.ts';
@@ -35,6 +36,7 @@ import { createEnroller } from '../../tls/authority/enroller.ts';
 import { createRenewer } from '../../tls/authority/renewer.ts';
 import { secureContextOptions } from '../../tls/secure-context.ts';
 import { createAcmeOverlay } from '../acme/overlay.ts';
+import { acmeDigest } from '../acme/settings-digest.ts';
 import { createRenewalJob } from '../acme/renewal-job.ts';
 import { reportCertificates } from '../certificate-report.ts';
 import { watchSignals } from '../signals.ts';
@@ -173,7 +175,13 @@ async function serve(
   };
   const crlKeeper = createCrlKeeper({ clock, log, metrics: metrics.authority });
   const renewer = createRenewer({ clock, log, metrics: metrics.authority });
-  const acme = createAcmeOverlay({ clock, log, metrics: metrics.acme, apply: putToWork });
+  const acme = createAcmeOverlay({
+    clock,
+    log,
+    metrics: metrics.acme,
+    mixesKeyTypes: loadOptions.nodeMajor >= FIRST_NODE_WITH_MIXED_KEYS,
+    apply: putToWork,
+  });
   const renewal = createRenewalJob(acme, clock);
 
   const admin = createAdmin({
@@ -191,6 +199,7 @@ async function serve(
     clearLockout: (address) => passwordCheck.clearLockout(address),
     clientCas: () => clientCaUsage.report(),
     certificates: () => reportCertificates(config, acme.current()?.manager.status() ?? [], clock.now()),
+    acmeDigest: () => acmeDigest(config.acme),
     renewCertificates: (name, isRehearsal) => renewal.start(name, isRehearsal),
     renewal: () => renewal.progress(),
   });

@@ -1,8 +1,10 @@
 /** Rules over `acme`: what is wanted exists once, can be proved by the challenge, and fits the rest of the file. */
 import { isIP } from 'node:net';
+import { coversName } from '../../formats/covers-name.ts';
 import type { DocumentPath, Problem } from '../../lib/problem.ts';
 import { wantedCertificates } from '../resolve-acme.ts';
 import type { RawAcme, RawDirectory } from '../schema-acme.ts';
+import { FIRST_NODE_WITH_MIXED_KEYS } from '../tls-names.ts';
 import { error, warning } from './rule.ts';
 import type { Rule, RuleInput } from './rule.ts';
 
@@ -11,7 +13,6 @@ const TLS = 'tls_server_config';
 /** What Let's Encrypt takes; others take no more. */
 const MOST_NAMES = 100;
 const HTTPS_PORT = 443;
-const FIRST_NODE_WITH_MIXED_KEYS = 24;
 /** CAs that know their customers before an account can be made. */
 const NEED_BINDING: Readonly<Record<string, string>> = {
   zerossl: 'https://zerossl.com/documentation/acme/generate-eab-credentials/',
@@ -22,7 +23,7 @@ export const acmeRule: Rule = (input) => {
   const { acme } = input.raw;
   if (acme === undefined) return [];
   return [
-    ...contradictions(input),
+    ...fileProblems(input),
     ...nameProblems(acme),
     ...proofProblems(acme, input),
     ...keyTypeProblems(acme, input),
@@ -30,21 +31,16 @@ export const acmeRule: Rule = (input) => {
   ];
 };
 
-function contradictions({ raw }: RuleInput): Problem[] {
-  const tls = raw.tls_server_config;
-  if (tls === undefined) return [];
-  const found: Problem[] = [];
-  const hint = 'with acme the gate obtains its certificate itself: remove one of the two';
-  for (const key of ['cert', 'key', 'cert_file', 'key_file'] as const) {
-    if ((tls[key] ?? '') !== '') found.push(error(`${key} contradicts acme`, [TLS, key], { at: 'key', hint }));
-  }
-  if (tls.additional_certificates.length > 0) {
-    const way = 'list every name under acme.certificates';
-    found.push(
-      error('additional_certificates contradicts acme', [TLS, 'additional_certificates'], { at: 'key', hint: way }),
-    );
-  }
-  return found;
+/** Files beside acme are served until the CA has issued: each ought to have one of the names, or it never is. */
+function fileProblems({ raw: { acme }, pairs }: RuleInput): Problem[] {
+  if (acme === undefined) return [];
+  const wanted = wantedCertificates(acme);
+  return (pairs ?? []).flatMap((pair) => {
+    if (wanted.some(({ names }) => names.some((name) => coversName(pair.names, name)))) return [];
+    const message = `the certificate ${JSON.stringify(pair.name)} has no name of acme: it is not served`;
+    const hint = 'beside acme a certificate file is served until the CA has issued one for the same name: remove it';
+    return [warning(message, [TLS], { at: 'key', hint })];
+  });
 }
 
 interface Place {

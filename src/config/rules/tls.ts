@@ -1,6 +1,6 @@
 /** Rules over tls_server_config: versions and cipher suites that fit each other, and what this Node can serve. */
 import type { Problem } from '../../lib/problem.ts';
-import { TLS_VERSIONS } from '../tls-names.ts';
+import { FIRST_NODE_WITH_MIXED_KEYS, TLS_VERSIONS } from '../tls-names.ts';
 import type { TlsVersion } from '../tls-names.ts';
 import { error, warning } from './rule.ts';
 import type { Rule, RuleInput } from './rule.ts';
@@ -52,12 +52,10 @@ function cipherProblems({ raw }: RuleInput): Problem[] {
   return [];
 }
 
-/** The first Node that picks the certificate of the SNI name, not the default one, when their key types differ. */
-const FIRST_NODE_WITH_MIXED_KEYS = 24;
-
-export const keyTypeRule: Rule = ({ pairs, nodeMajor }) => {
+export const keyTypeRule: Rule = ({ raw, pairs, nodeMajor }) => {
   const [first, ...others] = pairs ?? [];
-  if (first === undefined || nodeMajor >= FIRST_NODE_WITH_MIXED_KEYS) return [];
+  // Beside acme they are served only while there is nothing else, and chosen to fit each other.
+  if (first === undefined || raw.acme !== undefined || nodeMajor >= FIRST_NODE_WITH_MIXED_KEYS) return [];
   return others.flatMap(({ keyType }, index) => {
     if (keyType === first.keyType) return [];
     const message = `a key of type ${keyType} beside a default one of type ${first.keyType}: this Node would serve the wrong certificate`;

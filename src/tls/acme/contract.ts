@@ -189,7 +189,7 @@ export interface CertificateStatus {
 
 /** The running part. */
 export interface AcmeManager {
-  /** What there is now, for the TLS server: real pairs, or a self-signed one where there is none yet. In order. */
+  /** What there is now, for the TLS server: real pairs, predecessors of them, or self-signed ones. In order, each once. */
   pairs(): readonly KeyPair[];
   /** Reads what is kept and makes what stands in: `pairs()` is complete from then on. @throws {PromgateError} */
   open(): Promise<void>;
@@ -210,5 +210,7 @@ export interface AcmePorts {
   readonly metrics: AcmeMetrics;
   /** From 0 up to, not including, 1. */
   random(): number;
+  /** What may be served until the CA has issued: from files, or in force before. In the order of preference. */
+  predecessors(): readonly KeyPair[];
   onChange(pairs: readonly KeyPair[]): void;
 }

@@ -18,6 +18,7 @@ import { attemptOrder, safe } from './order-attempt.ts';
 import type { AttemptResult, AttemptTarget } from './order-attempt.ts';
 import { misfit, nameOf } from './pair.ts';
 import type { Directories } from './schedule.ts';
+import { predecessorsOf } from './predecessors.ts';
 import { makeSelfSigned } from './self-signed.ts';
 import { EMPTY_STATE, settle } from './state.ts';
 import { planFor, renewalFor } from './wanted-plan.ts';
@@ -32,8 +33,8 @@ const ASK_AGAIN_AFTER_FAILURE_MS = 60 * MINUTE_MS;
 export interface KeptCertificate {
   readonly wanted: WantedCertificate;
   state(): CertificateState;
-  /** null before the first `load`. */
-  served(): KeyPair | null;
+  /** Its own pair; before there is one, predecessors of it, or else a self-signed one. Empty before the first `load`. */
+  served(): readonly KeyPair[];
   /** Reads what another process may have written, and makes what stands in for a certificate. */
   load(): Promise<void>;
   plan(): Plan;
@@ -56,6 +57,8 @@ export function keepCertificate(wanted: WantedCertificate, ports: KeptPorts): Ke
   /** What is wanted otherwise than the pair has it. */
   let unlike: string | null = null;
   let standIn: KeyPair | null = null;
+  /** Predecessors that were served last: better than no certificate at all when they have ended. */
+  let bridge: readonly KeyPair[] = [];
   /** What is in memory is newer than what is on disk. */
   let isUnsaved = false;
   let hold: { readonly until: number; readonly why: string } | null = null;
@@ -112,14 +115,34 @@ export function keepCertificate(wanted: WantedCertificate, ports: KeptPorts): Ke
     if (isLess) isUnsaved = true;
   };
 
+  const predecessors = (): readonly KeyPair[] => predecessorsOf(wanted, ports.predecessors(), clock.now());
+
   const standInFor = async (): Promise<void> => {
-    if (state.pair !== null || (standIn !== null && standIn.notAfter - clock.now() > DAY_MS)) return;
+    if (state.pair !== null) return;
+    const former = predecessors();
+    const [first] = former;
+    if (first !== undefined) {
+      if (bridge.length === 0) {
+        const fields = { certificate, served: first.name, notAfter: new Date(first.notAfter).toISOString() };
+        log.info(fields, 'the CA has issued no certificate yet; the one from before is served until then');
+      }
+      bridge = former;
+      return;
+    }
+    if (standIn !== null && standIn.notAfter - clock.now() > DAY_MS) return;
     const isFirst = standIn === null;
     standIn = await makeSelfSigned(wanted, clock.now());
-    metrics.selfSigned(certificate, true);
     if (isFirst)
       log.warn({ certificate }, 'there is no certificate yet; a self-signed one stands in, clients refuse it');
     ports.onPair();
+  };
+
+  const served = (): readonly KeyPair[] => {
+    if (state.pair !== null) return [state.pair];
+    const former = predecessors();
+    metrics.selfSigned(certificate, former.length === 0);
+    if (former.length > 0) return former;
+    return standIn === null ? bridge : [standIn];
   };
 
   const planned = (): Plan => {
@@ -185,7 +208,7 @@ export function keepCertificate(wanted: WantedCertificate, ports: KeptPorts): Ke
   return {
     wanted,
     state: () => state,
-    served: () => state.pair ?? standIn,
+    served,
     async load() {
       await read();
       await standInFor();

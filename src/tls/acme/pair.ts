@@ -7,6 +7,9 @@ import { parsed, unparsed } from '../../lib/problem.ts';
 import type { Parsed } from '../../lib/problem.ts';
 import type { Origin, WantedCertificate } from './contract.ts';
 
+/** How a pair is called that the gate has signed itself: it proves nothing to a client. */
+export const SELF_SIGNED_PREFIX = 'self-signed:';
+
 /** The name of a wanted certificate, in metrics, messages and on the command line. */
 export function nameOf({ names }: WantedCertificate): string {
   const [first] = names;

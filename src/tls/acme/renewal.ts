@@ -28,6 +28,7 @@ export function createAcmeManager(ports: AcmePorts): AcmeManager {
     keepCertificate(wanted, {
       ...ports,
       random: () => ports.random(),
+      predecessors: () => ports.predecessors(),
       directoriesOf: (one) => ({
         real: settings.directories.map(({ url }) => url),
         staging: settings.staging?.url ?? null,
@@ -39,8 +40,10 @@ export function createAcmeManager(ports: AcmePorts): AcmeManager {
     }),
   );
 
-  const pairs = (): readonly KeyPair[] =>
-    certificates.map((certificate) => certificate.served()).filter((pair) => pair !== null);
+  const pairs = (): readonly KeyPair[] => {
+    const all = certificates.flatMap((certificate) => certificate.served());
+    return all.filter((pair, index) => all.findIndex(({ cert }) => cert === pair.cert) === index);
+  };
 
   const neighboursOf = (wanted: WantedCertificate): RecordedFailure[] => {
     const names = new Set(wanted.names.map(canonicalName));

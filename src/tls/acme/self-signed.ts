@@ -6,7 +6,7 @@ import { commonName, serverName } from '../authority/names.ts';
 import { loadX509 } from '../authority/x509-library.ts';
 import type { WantedCertificate } from './contract.ts';
 import { makeKey } from './key-and-request.ts';
-import { nameOf, readPair } from './pair.ts';
+import { nameOf, readPair, SELF_SIGNED_PREFIX } from './pair.ts';
 
 const BACKDATED_MS = 5 * 60_000;
 const LIFETIME_MS = 90 * 86_400_000;
@@ -39,7 +39,7 @@ export async function makeSelfSigned(wanted: WantedCertificate, now: number): Pr
       ),
     ],
   });
-  const pair = readPair(pemText(certificate.toString('pem')), key, `self-signed:${nameOf(wanted)}`);
+  const pair = readPair(pemText(certificate.toString('pem')), key, `${SELF_SIGNED_PREFIX}${nameOf(wanted)}`);
   if (!pair.ok) throw new TypeError(`the self-signed certificate cannot be used: ${pair.message}`);
   return pair.value;
 }

@@ -41,6 +41,7 @@ let metrics: unknown[][];
 let answerOrder: (request: OrderRequest) => Promise<Issued>;
 let answerInfo: () => Promise<RenewalInfo | null>;
 let managers: AcmeManager[];
+let former: KeyPair[];
 
 beforeAll(async () => {
   mint = await createMint();
@@ -50,7 +51,7 @@ beforeEach(() => {
   clock = createSteppingClock();
   store = memoryStore();
   log = recordingLog();
-  [orders, changes, metrics, managers] = [[], [], [], []];
+  [orders, changes, metrics, managers, former] = [[], [], [], [], []];
   answerOrder = ({ wanted }) => issue(90 * DAY, wanted.names);
   answerInfo = () => Promise.resolve(null);
 });
@@ -90,6 +91,7 @@ function make(some: Partial<AcmeSettings> = {}, itsStore = store): AcmeManager {
     },
     random: () => 0.5,
     onChange: (pairs) => changes.push(pairs),
+    predecessors: () => former,
   });
   managers.push(manager);
   return manager;
@@ -142,6 +144,79 @@ describe('before the first certificate', () => {
     await pass(100 * DAY);
     expect(manager.pairs()[0]?.notAfter).toBeGreaterThan(clock.now());
     expect(changes.length).toBe(2);
+  });
+});
+
+describe('before the first certificate, where there was one of another kind', () => {
+  const serials = (pairs: readonly KeyPair[]): string[] => pairs.map(({ serial }) => serial);
+  const old = async (names: readonly string[], lifetime = 30 * DAY, name = 'certs/server.crt'): Promise<KeyPair> =>
+    pairOf(await issue(lifetime, names), name);
+
+  it('that one is served until the CA has issued, whatever the CA does, and no alarm is given', async () => {
+    answerOrder = fail(new AcmeFailure('unreachable', 'no route to host'));
+    former = [await old(WANTED.names)];
+    const manager = make();
+    await manager.open();
+    expect(serials(manager.pairs())).toEqual(serials(former));
+    expect(metrics).not.toContainEqual(['selfSigned', 'gate.example.com', true]);
+    manager.start();
+    await pass(10 * DAY);
+    expect(serials(manager.pairs())).toEqual(serials(former));
+    const told = log.lines.filter(({ message }) => message.includes('the one from before is served'));
+    expect(told).toMatchObject([{ fields: { served: 'certs/server.crt' } }]);
+
+    answerOrder = ({ wanted }) => issue(90 * DAY, wanted.names);
+    await pass(2 * DAY);
+    expect(manager.pairs()).toMatchObject([{ name: 'gate.example.com' }]);
+    expect(serials(manager.pairs())).not.toEqual(serials(former));
+  });
+
+  it('a self-signed one takes its place when it ends, with the metric', async () => {
+    answerOrder = fail(new AcmeFailure('unreachable', 'no route to host'));
+    former = [await old(WANTED.names, 3 * DAY)];
+    const manager = make();
+    manager.start();
+    await pass(4 * DAY);
+    expect(manager.pairs()).toMatchObject([{ name: 'self-signed:gate.example.com' }]);
+    expect(metrics).toContainEqual(['selfSigned', 'gate.example.com', true]);
+    expect(changes.at(-1)).toMatchObject([{ name: 'self-signed:gate.example.com' }]);
+  });
+
+  it.each<{ what: string; wanted: string[]; names: string[][]; served: number[] }>([
+    { what: 'a wildcard', wanted: ['a.example.com'], names: [['*.example.com']], served: [0] },
+    { what: 'one of several names', wanted: ['a.example.com', 'b.org'], names: [['b.org']], served: [0] },
+    { what: 'one each', wanted: ['a.org', 'b.org'], names: [['a.org'], ['c.org'], ['b.org']], served: [0, 2] },
+    { what: 'the one with more', wanted: ['a.org', 'b.org'], names: [['a.org'], ['A.org', 'b.org']], served: [1] },
+    { what: 'an upper-case name', wanted: ['Gate.Example.com'], names: [['gate.example.com']], served: [0] },
+  ])('is taken: $what', async ({ wanted, names, served }) => {
+    former = await Promise.all(names.map((some) => old(some)));
+    const manager = make({ certificates: [{ names: wanted, keyType: 'p256', profile: null }] });
+    await manager.open();
+    expect(serials(manager.pairs())).toEqual(served.map((index) => former[index]?.serial));
+  });
+
+  it.each<{ what: string; names: string[]; lifetime?: number; name?: string }>([
+    { what: 'other names', names: ['other.example.com'] },
+    { what: 'a wildcard of another depth', names: ['*.com'] },
+    { what: 'one that has ended', names: ['gate.example.com'], lifetime: -1000 },
+    { what: 'a self-signed one', names: ['gate.example.com'], name: 'self-signed:gate.example.com' },
+  ])('is not taken: $what', async ({ names, lifetime, name }) => {
+    former = [
+      pairOf(await mint({ names, notBefore: clock.now() - DAY, notAfter: clock.now() + (lifetime ?? DAY) }), name),
+    ];
+    const manager = make();
+    await manager.open();
+    expect(serials(manager.pairs())).not.toEqual(serials(former));
+    expect(manager.pairs()).toMatchObject([{ name: 'self-signed:gate.example.com' }]);
+  });
+
+  it('serves one certificate once, though two take its place', async () => {
+    former = [await old(['a.org', 'b.org'])];
+    const manager = make({
+      certificates: ['a.org', 'b.org'].map((name) => ({ names: [name], keyType: 'p256', profile: null })),
+    });
+    await manager.open();
+    expect(serials(manager.pairs())).toEqual(serials(former));
   });
 });
 
