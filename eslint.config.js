@@ -32,6 +32,7 @@ const arrows = {
   },
 };
 
+const SEEDED = 'Properties have the seed of the run: import fc from test/support/property.ts.';
 const TIME = 'Time comes from the Clock that is passed in (src/lib/clock.ts).';
 const PURE = 'This folder is pure: text or bytes in, values out.';
 const PROCESS = 'process, environment and signals belong to src/cli/; pass in what is needed.';
@@ -111,6 +112,11 @@ export default defineConfig(
       '@typescript-eslint/strict-boolean-expressions': 'off',
       '@typescript-eslint/no-unnecessary-condition': 'off',
     },
+  },
+  {
+    files: ['test/**/*.ts'],
+    ignores: ['test/support/property.ts'],
+    rules: { 'no-restricted-imports': ['error', { paths: [{ name: 'fast-check', message: SEEDED }] }] },
   },
   {
     files: ['**/*.mjs', '**/*.js'],

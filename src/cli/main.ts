@@ -21,6 +21,15 @@ function parseCost(text: string): number {
   return Number(text);
 }
 
+/** `http://HOST:PORT`, as `new URL` writes it. */
+function parseOrigin(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url?.protocol !== 'http:' || url.href !== `${url.origin}/`) {
+    throw new InvalidArgumentError('expected http://HOST:PORT');
+  }
+  return url.origin;
+}
+
 function configFile(): Option {
   return new Option('--config.file <file>', 'the configuration').default(DEFAULT_FILE);
 }
@@ -50,10 +59,14 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
     .argument('[directory]', 'where', '.')
     .option('--renew', 'issue the own certificates anew, for example after the host changed its addresses')
     .option('--client-ca <file>', 'trust the clients of this CA and make none for them; for a first run')
-    .action(async (directory: string, options: { renew?: boolean; clientCa?: string }) => {
+    .option(
+      '--prometheus <url>',
+      'where to look for a Prometheus; default http://127.0.0.1:9090; for a first run',
+      parseOrigin,
+    )
+    .action(async (directory: string, options: { renew?: boolean; clientCa?: string; prometheus?: string }) => {
       const { initCommand } = await import('./commands/init.ts');
-      const { renew = false, clientCa } = options;
-      done(await initCommand({ directory, renew, ...(clientCa === undefined ? {} : { clientCa }) }, terminal));
+      done(await initCommand({ directory, ...options }, terminal));
     });
 
   program

@@ -6,13 +6,14 @@ import type { Clock } from '../lib/clock.ts';
 /** Where a Prometheus listens unless it is told otherwise. */
 export const DEFAULT_PROMETHEUS = 'http://127.0.0.1:9090';
 
-export type PrometheusProbe = () => Promise<boolean>;
+/** @param origin `http://HOST:PORT`. */
+export type PrometheusProbe = (origin: string) => Promise<boolean>;
 
 const DEADLINE_MS = 1000;
 const MOST_BYTES = 65_536;
 
 /** Never rejects: whatever is no Prometheus, or does not say so within a second, is none. */
-export function probePrometheus(clock: Clock, origin: string = DEFAULT_PROMETHEUS): Promise<boolean> {
+export function probePrometheus(clock: Clock, origin: string): Promise<boolean> {
   return new Promise((resolve) => {
     const request = get(`${origin}/api/v1/status/buildinfo`, { agent: false }, (response) => {
       judge(response, settle);

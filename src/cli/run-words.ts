@@ -34,6 +34,6 @@ export function warnOfCertificates(config: Config, log: Log): void {
 
 export async function sayHints(config: Config, log: Log): Promise<void> {
   for (const warning of addressWarnings(config, networkInterfaces())) log.warn({}, warning);
-  const hint = await selfUpstreamHint(config, () => probePrometheus(systemClock));
+  const hint = await selfUpstreamHint(config, (origin) => probePrometheus(systemClock, origin));
   if (hint !== null) log.warn({}, hint);
 }

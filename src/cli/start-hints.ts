@@ -66,7 +66,7 @@ function isEveryAddress(address: ListenAddress): boolean {
 /** The hint while the gate serves only itself and a Prometheus would be there. */
 export async function selfUpstreamHint(config: Config, probe: PrometheusProbe): Promise<string | null> {
   if (!config.upstreams.every(({ address }) => address.kind === 'self')) return null;
-  if (!(await probe())) return null;
+  if (!(await probe(DEFAULT_PROMETHEUS))) return null;
   return (
     `a Prometheus answers at ${DEFAULT_PROMETHEUS}, but the only upstream is self: ` +
     `to guard it, set \`url: ${DEFAULT_PROMETHEUS}\` and \`kind: prometheus\` under upstreams in ${config.file}`

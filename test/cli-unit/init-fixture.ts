@@ -23,7 +23,9 @@ export interface InitFixture {
   readonly clock: FakeClock;
   /** What the machine is like; tests change it. */
   machine: { hostName: string; addresses: string[]; hasPrometheus: boolean };
-  init(options?: { renew?: boolean; isTerminal?: boolean; directory?: string }): Promise<InitRun>;
+  /** Where `init` has looked for a Prometheus. */
+  readonly probed: string[];
+  init(options?: { renew?: boolean; isTerminal?: boolean; directory?: string; prometheus?: string }): Promise<InitRun>;
   path(...names: readonly string[]): string;
   text(...names: readonly string[]): string;
   certificate(name: string): CertificateInfo;
@@ -41,13 +43,19 @@ export function createInitFixture(): InitFixture {
     directory,
     clock,
     machine: { hostName: 'site-a', addresses: ['192.0.2.7', '2001:db8::7'], hasPrometheus: false },
+    probed: [],
     path,
     text,
-    async init({ renew = false, isTerminal = false, directory: other = directory } = {}) {
+    async init({ renew = false, isTerminal = false, directory: other = directory, prometheus } = {}) {
       const terminal = recordingTerminal(isTerminal);
       const { hostName, addresses, hasPrometheus } = fixture.machine;
-      const environment: InitEnvironment = { clock, hostName, addresses, probe: () => Promise.resolve(hasPrometheus) };
-      return { code: await initCommand({ directory: other, renew }, terminal, environment), terminal };
+      const probe = (origin: string): Promise<boolean> => {
+        fixture.probed.push(origin);
+        return Promise.resolve(hasPrometheus);
+      };
+      const environment: InitEnvironment = { clock, hostName, addresses, probe };
+      const options = { directory: other, renew, ...(prometheus === undefined ? {} : { prometheus }) };
+      return { code: await initCommand(options, terminal, environment), terminal };
     },
     certificate(name) {
       const certificates = parseCertificates(text('certs', `${name}.crt`));

@@ -151,7 +151,7 @@ it('names the command that serves, with the configuration where it is not in thi
   expect(run.terminal.stdout.join('\n')).toContain(
     `Once it serves (promgate run --config.file=${fixture.path('promgate.yml')}), ask it:`,
   );
-  const facts = readFacts(firstConfiguration(false), '.');
+  const facts = readFacts(firstConfiguration({ url: 'http://127.0.0.1:9090', answers: false }), '.');
   if (facts === null) throw new Error('the first configuration is no map');
   const here = nextSteps({
     layout: layoutOf('.'),

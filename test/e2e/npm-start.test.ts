@@ -1,8 +1,11 @@
 /**
- * `npm start`, alone, in a fresh checkout: it builds, writes a first configuration, serves, and ends with its signal. The
- * dependencies are lent, so that the test needs no registry.
+ * `npm start` in a fresh checkout: it builds, writes a first configuration, serves, and ends with its signal. The
+ * dependencies are lent, so that the test needs no registry. The default admin address is always taken, whatever else
+ * this machine runs: by another process or by the test itself.
  */
 import { appendFileSync, cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -14,14 +17,25 @@ import { runProcess, startProcess } from '../support/processes.ts';
 import type { RunningProcess } from '../support/processes.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const DEFAULT_ADMIN_PORT = 9096;
 const CHECKOUT = ['package.json', 'package-lock.json', '.npmrc', 'tsconfig.json', 'src', 'scripts', 'certs/README.md'];
 /** npm, and below it the Node that runs this test. */
 const PATH = [dirname(process.execPath), process.env['PATH']].join(delimiter);
 
 let checkout: string;
+/** Holds the default admin address, unless another process does. */
+let holder: Server;
 const started: RunningProcess[] = [];
 
-beforeAll(() => {
+beforeAll(async () => {
+  holder = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve, reject) => {
+    holder.once('listening', resolve).once('error', (error: NodeJS.ErrnoException) => {
+      if (error.code === 'EADDRINUSE') resolve();
+      else reject(error);
+    });
+    holder.listen(DEFAULT_ADMIN_PORT, '127.0.0.1');
+  });
   checkout = mkdtempSync(join(tmpdir(), 'promgate-checkout-'));
   for (const path of CHECKOUT) cpSync(join(ROOT, path), join(checkout, path), { recursive: true });
   symlinkSync(join(ROOT, 'node_modules'), join(checkout, 'node_modules'));
@@ -32,12 +46,13 @@ afterEach(async () => {
 });
 
 afterAll(() => {
+  holder.close();
   rmSync(checkout, { recursive: true, force: true });
 });
 
 /**
- * In a session of its own, as in a terminal: its pid is that of the process group. A gate that runs on this machine has
- * the default admin address; then this one does what the error says, and takes another.
+ * In a session of its own, as in a terminal: its pid is that of the process group. What the error of the first start says
+ * is done: the gate takes another admin address.
  */
 async function npmStart(): Promise<{ npm: RunningProcess; port: number }> {
   const port = await freePort();

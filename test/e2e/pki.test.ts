@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { curl } from '../support/curl.ts';
 import { freePort } from '../support/free-port.ts';
-import { promgate, startGate } from '../support/gate.ts';
+import { promgate, promgateInit, startGate } from '../support/gate.ts';
 import type { Gate } from '../support/gate.ts';
 import { startNodeExporter } from '../support/node-exporter.ts';
 import type { NodeExporter } from '../support/node-exporter.ts';
@@ -224,7 +224,7 @@ describe('a gate that promgate init made', () => {
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'promgate-init-pki-'));
-    expect(await promgate(['init'], { cwd: folder })).toMatchObject({ code: 0 });
+    expect(await promgateInit(folder)).toMatchObject({ code: 0 });
     const adminPort = await freePort();
     port = await freePort();
     await appendFile(join(folder, 'promgate.yml'), `admin_address: 127.0.0.1:${adminPort}\n`);

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { DEFAULT_COST, HIGHEST_COST } from '../../src/cli/new-password.ts';
 import { curl } from '../support/curl.ts';
 import { freePort } from '../support/free-port.ts';
-import { promgate } from '../support/gate.ts';
+import { promgate, promgateInit } from '../support/gate.ts';
 import { poll } from '../support/poll.ts';
 import { findProgram, prometheusPrograms } from '../support/programs.ts';
 import { runProcess, startProcess } from '../support/processes.ts';
@@ -31,7 +31,7 @@ describe('the README', () => {
   const started: RunningProcess[] = [];
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'promgate-readme-'));
-    expect(await promgate(['init'], { cwd: directory })).toMatchObject({ code: 0 });
+    expect(await promgateInit(directory)).toMatchObject({ code: 0 });
   });
   afterEach(async () => {
     await Promise.all(started.splice(0).map((child) => child.stop()));
@@ -131,7 +131,7 @@ describe('the README', () => {
       const text = await readFile(join(ROOT, 'examples', name), 'utf8');
       expect(text).toContain('# Copy it over promgate.yml in the folder that `promgate init` made');
       const folder = await mkdtemp(join(directory, 'example-'));
-      expect(await promgate(['init'], { cwd: folder })).toMatchObject({ code: 0 });
+      expect(await promgateInit(folder)).toMatchObject({ code: 0 });
       await writeFile(join(folder, 'promgate.yml'), text);
       const checked = await promgate(['check'], { cwd: folder });
       expect(checked).toMatchObject({ code: 0, stdout: 'promgate.yml: ok\n', stderr: '' });
@@ -178,15 +178,13 @@ describe.each([
   afterAll(() => rm(directory, { recursive: true, force: true }));
 
   it('works as it stands: the curl line in a shell, the jobs in a real central Prometheus', async () => {
-    if (withPrometheus) {
-      servers.push(
-        await startPrometheus({
-          port: 9090,
+    const prometheus = withPrometheus
+      ? await startPrometheus({
           scrapeConfigs: '- job_name: self\n  static_configs: [{targets: ["127.0.0.1:${port}"]}]',
-        }),
-      );
-    }
-    expect(await promgate(['init'], { cwd: directory })).toMatchObject({ code: 0 });
+        })
+      : null;
+    if (prometheus !== null) servers.push(prometheus);
+    expect(await promgateInit(directory, prometheus?.port)).toMatchObject({ code: 0 });
     // A port of our own, as an operator would choose one: what init prints follows the file.
     const [port, adminPort] = [await freePort(), await freePort()];
     const file = join(directory, 'promgate.yml');

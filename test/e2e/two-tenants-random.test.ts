@@ -2,7 +2,7 @@
  * Thousands of random questions of one tenant through the real gate to a real Prometheus: built from a grammar, and with
  * mutated bytes. Whatever the gate makes of them, no word of the other tenant comes back.
  */
-import fc from 'fast-check';
+import fc from '../support/property.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createClient } from '../support/keep-alive-client.ts';
 import type { Answered, Client, Question } from '../support/keep-alive-client.ts';

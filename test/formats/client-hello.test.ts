@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { connect, type ConnectionOptions } from 'node:tls';
-import fc from 'fast-check';
+import fc from '../support/property.ts';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readClientHello } from '../../src/formats/client-hello.ts';
 

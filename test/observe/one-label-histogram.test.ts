@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../support/property.ts';
 import { Histogram, Registry } from 'prom-client';
 import { expect, test } from 'vitest';
 import type { MetricRow } from '../../src/observe/metric-list.ts';

@@ -1,5 +1,5 @@
 /** Whole years of renewals: a certificate never ends while its CA is up an hour a day, and no limit of a CA is reached. */
-import fc from 'fast-check';
+import fc from '../support/property.ts';
 import { describe, expect, it, vi } from 'vitest';
 import { DAY, HOUR, START } from '../support/acme-renewals.ts';
 import { simulate } from '../support/acme-simulation.ts';

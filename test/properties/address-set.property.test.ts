@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import fc from 'fast-check';
+import fc from '../support/property.ts';
 import { expect, it } from 'vitest';
 import {
   addressGroup,

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../support/property.ts';
 import { expect, it } from 'vitest';
 import { parseByteSize } from '../../src/formats/byte-size.ts';
 import { parseCrls } from '../../src/formats/crl.ts';

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
+import fc from '../support/property.ts';
 import { describe, expect, it } from 'vitest';
 import { createLineCounter } from '../../src/request/forward/scrape/line-counter.ts';
 import { createMeter } from '../../src/request/forward/scrape/meter.ts';
-import { family, linesOf } from '../request/forward/scrape/protobuf-page.ts';
+import { delimited, family, field, linesOf, number, varint } from '../request/forward/scrape/protobuf-page.ts';
 import type { WrittenMetric } from '../request/forward/scrape/protobuf-page.ts';
 
 const TEXT = 'text/plain; version=0.0.4';
@@ -57,13 +57,46 @@ describe('meter', () => {
     );
   });
 
+  // Seeds and paths below belong to these arbitraries.
+  const mutations = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { maxLength: 6 });
+  const ofMutated = fc.property(families, mutations, lengths, (written, changes, cuts) => {
+    const body = Buffer.concat(written.map(([metrics]) => family(metrics)));
+    for (const [at, byte] of changes) if (body.length > 0) body[at % body.length] = byte;
+    expect(countIn(PROTOBUF, body, cuts)).toEqual(countIn(PROTOBUF, body, [body.length]));
+  });
+
   it('says the same of mutated bytes whatever the chunks, and never throws', () => {
-    const mutations = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { maxLength: 6 });
+    fc.assert(ofMutated, { numRuns: 2000 });
+  });
+
+  it('says the same of a tag whose second byte, read alone, begins a field', () => {
+    const path = '790:4:6:20:23:24:29:35:35:41:42:44:47:50:51:52:86:82:82:83';
+    fc.assert(ofMutated, { seed: 1566200810, path, endOnFailure: true });
+  });
+
+  it('says the same of messages with fields of any number and type, cut short or lengthened, whatever the chunks', () => {
+    const raw = fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes));
+    const unknown = fc.oneof(
+      fc.tuple(fc.integer({ min: 1, max: 0x1fff_ffff }), raw).map(([of, content]) => field(of, content)),
+      fc.tuple(fc.integer({ min: 1, max: 0x1fff_ffff }), fc.maxSafeNat()).map(([of, value]) => number(of, value)),
+      // A tag of any type in more bytes than it needs.
+      fc.tuple(fc.nat({ max: 0xff }), fc.integer({ min: 1, max: 9 })).map(([tag, more]) => {
+        const padding = Array.from({ length: more }, (_unused, index) => (index === more - 1 ? 0 : 0x80));
+        return Buffer.from([tag | 0x80, ...padding]);
+      }),
+      raw,
+    );
+    const content = fc.array(unknown, { maxLength: 8 }).map((fields) => Buffer.concat(fields));
+    const wrapped = fc.tuple(content, fc.constantFrom(0, 0, 0, 1, -1)).map(([inner, off]) => {
+      const claimed = Math.max(0, inner.length + off);
+      return delimited(Buffer.concat([varint((4 << 3) | 2), varint(claimed), inner]));
+    });
     fc.assert(
-      fc.property(families, mutations, lengths, (written, changes, cuts) => {
-        const body = Buffer.concat(written.map(([metrics]) => family(metrics)));
-        for (const [at, byte] of changes) if (body.length > 0) body[at % body.length] = byte;
-        expect(countIn(PROTOBUF, body, cuts)).toEqual(countIn(PROTOBUF, body, [body.length]));
+      fc.property(fc.array(wrapped, { maxLength: 4 }), lengths, (bodies, cuts) => {
+        const body = Buffer.concat(bodies);
+        const whole = countIn(PROTOBUF, body, [body.length]);
+        expect(countIn(PROTOBUF, body, cuts)).toEqual(whole);
+        expect(countIn(PROTOBUF, body, [1])).toEqual(whole);
       }),
       { numRuns: 2000 },
     );

@@ -1,5 +1,5 @@
 /** What is written is read back as it was, by us and by another reader; what we read strictly, a lenient reader reads alike. */
-import fc from 'fast-check';
+import fc from '../support/property.ts';
 import { describe, expect, it } from 'vitest';
 import { decodeParameters, encodeParameters } from '../../src/request/enforce/parameters.ts';
 

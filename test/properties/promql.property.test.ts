@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../support/property.ts';
 import { describe, expect, it } from 'vitest';
 import { conjoin, product } from '../../src/promql/conjoin.ts';
 import { enforceQuery } from '../../src/promql/enforce-query.ts';

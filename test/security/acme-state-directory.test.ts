@@ -18,7 +18,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import fc from 'fast-check';
+import fc from '../support/property.ts';
 import type { StateStore } from '../../src/tls/acme/contract.ts';
 import { accountFileName, certificateFileName } from '../../src/tls/acme/file-name.ts';
 import { makeKey } from '../../src/tls/acme/key-and-request.ts';

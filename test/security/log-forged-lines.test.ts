@@ -2,7 +2,7 @@
  * The attack: a stranger logs in as `x\n{"level":"info","msg":"login","user":"admin"}`, or with terminal escapes and
  * bidirectional marks in the name, so that the log shows a line that never was, or the operator's terminal obeys.
  */
-import fc from 'fast-check';
+import fc from '../support/property.ts';
 import { describe, expect, it } from 'vitest';
 import { escapeForeign } from '../../src/lib/foreign-text.ts';
 import { createLog, type LogFormat } from '../../src/observe/log.ts';

@@ -3,7 +3,7 @@
  * problem of the configuration is printed with its line, and the secret stands there in a syntax that nobody thought of:
  * behind an alias, a tag, an anchor or a comment, pasted where the name of a file belongs, or in a header.
  */
-import fc from 'fast-check';
+import fc from '../support/property.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderProblems, tellProblems } from '../../src/config/explain.ts';
 import { loadConfig } from '../../src/config/load.ts';

@@ -52,6 +52,15 @@ export async function promgate(argv: readonly string[], options: ProcessOptions 
   return runProcess(process.execPath, [MAIN, ...argv], options);
 }
 
+/**
+ * A first run that looks for a Prometheus at this port and not at the default one, where the machine may have its own;
+ * without a port, where none listens.
+ */
+export async function promgateInit(directory: string, prometheusPort?: number): Promise<Finished> {
+  const port = prometheusPort ?? (await freePort());
+  return promgate(['init', `--prometheus=http://127.0.0.1:${port}`], { cwd: directory });
+}
+
 /** @throws Error with what the gate printed when it does not become ready. */
 export async function startGate(options: GateOptions): Promise<Gate> {
   const directory = await mkdtemp(join(tmpdir(), 'promgate-gate-'));

@@ -32,6 +32,8 @@ export interface InitOptions {
   readonly renew?: boolean;
   /** A file with the CA of the clients: none of our own is made for them. For a first run. */
   readonly clientCa?: string;
+  /** `http://HOST:PORT` where a Prometheus is looked for, instead of its default address. For a first run. */
+  readonly prometheus?: string;
 }
 
 /**
@@ -46,10 +48,14 @@ export async function initCommand(
   const layout = layoutOf(options.directory);
   const existing = await readIfThere(layout.config);
   const clientCa = options.clientCa === undefined ? null : await readClientCa(options.clientCa, layout, existing);
-  const foundPrometheus = existing === null && (await environment.probe());
+  if (existing !== null && options.prometheus !== undefined)
+    throw firstRunOnly('--prometheus', 'url under upstreams', layout);
+  const { prometheus = DEFAULT_PROMETHEUS } = options;
+  const foundPrometheus = existing === null && (await environment.probe(prometheus));
   const now = environment.clock.now();
   const ownCa = existing !== null || (await canHaveList(layout, now)) ? 'own' : 'own-without-list';
-  const configuration = existing ?? firstConfiguration(foundPrometheus, clientCa === null ? ownCa : 'given');
+  const configuration =
+    existing ?? firstConfiguration({ url: prometheus, answers: foundPrometheus }, clientCa === null ? ownCa : 'given');
   const facts = readFacts(configuration, options.directory);
   if (facts === null) {
     printError(
@@ -84,7 +90,7 @@ export async function initCommand(
   await carryOut(plan, layout, terminal, list.isDue ? () => writeList(layout, environment.clock) : null);
   if (existing === null && !foundPrometheus) {
     terminal.err(
-      `promgate: no Prometheus answers at ${DEFAULT_PROMETHEUS}: the gate serves its own metrics until you name an ` +
+      `promgate: no Prometheus answers at ${prometheus}: the gate serves its own metrics until you name an ` +
         `upstream in ${layout.config}`,
     );
   }
@@ -93,13 +99,15 @@ export async function initCommand(
   return 0;
 }
 
+function firstRunOnly(option: string, key: string, { config }: Layout): PromgateError {
+  return new PromgateError('USAGE', `${config} is there already: ${option} is for a first run`, {
+    hint: `set ${key} in ${config}`,
+  });
+}
+
 /** @throws {PromgateError} USAGE when there is a configuration already, or the file holds no CA. */
 async function readClientCa(file: string, layout: Layout, existing: string | null): Promise<string> {
-  if (existing !== null) {
-    throw new PromgateError('USAGE', `${layout.config} is there already: --client-ca is for a first run`, {
-      hint: `set client_ca_file in ${layout.config}`,
-    });
-  }
+  if (existing !== null) throw firstRunOnly('--client-ca', 'client_ca_file', layout);
   const text = await readIfThere(file);
   if (text === null) throw new PromgateError('USAGE', `${file} does not exist`);
   const certificates = parseCertificates(text);

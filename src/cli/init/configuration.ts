@@ -2,7 +2,6 @@
 import { resolve } from 'node:path';
 import { parse } from 'yaml';
 import { parseListenAddress } from '../../formats/listen-address.ts';
-import { DEFAULT_PROMETHEUS } from '../prometheus-probe.ts';
 
 /** What a configuration refers to; file names are absolute. */
 export interface ConfigurationFacts {
@@ -18,29 +17,42 @@ export interface ConfigurationFacts {
   readonly upstreams: readonly { readonly kind: 'prometheus' | 'exporter' | 'any'; readonly prefix: string }[];
 }
 
+/** Where a Prometheus was looked for, `http://HOST:PORT`. */
+export interface FoundPrometheus {
+  readonly url: string;
+  readonly answers: boolean;
+}
+
+/** A Prometheus listens on every address unless it is told otherwise. */
+function wayAround(url: string): string {
+  const { host, hostname } = new URL(url);
+  if (!/^(?:127\.[\d.]+|localhost|\[::1\])$/.test(hostname)) return 'Let the gate alone reach it: a firewall there.';
+  return `Bind it to loopback, so that nobody gets around the
+  # gate: prometheus --web.listen-address=${host}`;
+}
+
 /**
- * @param foundPrometheus whether one answers at its default address.
  * @param clientCa whose certificates identify a client; without a list where none is there and none can be made.
  */
 export function firstConfiguration(
-  foundPrometheus: boolean,
+  prometheus: FoundPrometheus,
   clientCa: 'own' | 'own-without-list' | 'given' = 'own',
 ): string {
   const list = `
   # Whom it has revoked: \`promgate pki revoke\` shuts out at once, and the gate renews the list by itself.
   client_crl_files: [certs/ca.crl]`;
-  const upstreams = foundPrometheus
-    ? `  # The Prometheus that answered when this file was written. Bind it to loopback, so that nobody gets around the
-  # gate: prometheus --web.listen-address=127.0.0.1:9090
-  - url: ${DEFAULT_PROMETHEUS}
+  const { url, answers } = prometheus;
+  const upstreams = answers
+    ? `  # The Prometheus that answered when this file was written. ${wayAround(url)}
+  - url: ${url}
     kind: prometheus
   # The gate's own metrics, below /promgate/metrics.
   - url: self
     kind: exporter
     path_prefix: /promgate
 `
-    : `  # No Prometheus answered at ${DEFAULT_PROMETHEUS} when this file was written, so the gate serves its own metrics
-  # on /metrics. To guard a Prometheus instead: {url: ${DEFAULT_PROMETHEUS}, kind: prometheus}
+    : `  # No Prometheus answered at ${url} when this file was written, so the gate serves its own metrics
+  # on /metrics. To guard a Prometheus instead: {url: ${url}, kind: prometheus}
   - url: self
     kind: exporter
 `;

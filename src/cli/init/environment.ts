@@ -11,7 +11,7 @@ export interface InitEnvironment {
   readonly hostName: string;
   /** By which others reach this host, IPv4 first. */
   readonly addresses: readonly string[];
-  /** Whether a Prometheus answers where one listens by default. */
+  /** Whether a Prometheus answers at an address. */
   readonly probe: PrometheusProbe;
 }
 
@@ -20,6 +20,6 @@ export function systemEnvironment(): InitEnvironment {
     clock: systemClock,
     hostName: hostname(),
     addresses: hostAddresses(networkInterfaces()),
-    probe: () => probePrometheus(systemClock),
+    probe: (origin) => probePrometheus(systemClock, origin),
   };
 }

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import fc from 'fast-check';
+import fc from '../../support/property.ts';
 import { expect, test } from 'vitest';
 import { createKeyedDigest } from '../../../src/request/authenticate/keyed-digest.ts';
 

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import fc from '../../support/property.ts';
 import { describe, expect, it } from 'vitest';
 import { upstreamHeaders } from '../../../src/request/forward/request-headers.ts';
 import type { Origin } from '../../../src/request/forward/request-headers.ts';

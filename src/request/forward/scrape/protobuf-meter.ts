@@ -87,7 +87,7 @@ export class ProtobufMeter implements Meter {
         const skipped = Math.min(this.#skip, length - at);
         this.#skip -= skipped;
         at += skipped;
-      } else if (this.#message === METRIC && this.#expected === TAG) {
+      } else if (this.#message === METRIC && this.#expected === TAG && this.#varintScale === 1) {
         const past = pastShortField(chunk, at, Math.min(length, this.#end - base));
         if (past === at) this.#take(chunk[at++] ?? 0, base + at);
         else at = past;

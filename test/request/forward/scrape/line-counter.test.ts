@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import fc from 'fast-check';
+import fc from '../../../support/property.ts';
 import { expect, test } from 'vitest';
 import wabt from 'wabt';
 import { BINARY, createLineCounter, searchingCounter } from '../../../../src/request/forward/scrape/line-counter.ts';

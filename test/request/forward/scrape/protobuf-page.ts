@@ -61,7 +61,12 @@ export function family(metrics: readonly WrittenMetric[], labelValue = 'a'): Buf
     number(3, 1),
     ...written,
   ]);
-  return Buffer.concat([varint(content.length), content]);
+  return delimited(content);
+}
+
+/** A message with its length before it, as `encoding=delimited` wants. */
+export function delimited(message: Buffer): Buffer {
+  return Buffer.concat([varint(message.length), message]);
 }
 
 /** How many lines the text format needs for it; one for a native histogram. */
