@@ -5,7 +5,7 @@
 import { formatIpv4, formatIpv6, mappedIpv4, parseIpv4, parseIpv6 } from './address.ts';
 import { parsed, unparsed, type Parsed } from '../lib/problem.ts';
 
-export { addressGroup, normalizeAddress } from './address.ts';
+export { addressGroup, addressPath, normalizeAddress } from './address.ts';
 
 export interface AddressSet {
   /** How many networks were put in. */

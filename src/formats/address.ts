@@ -104,3 +104,21 @@ export function addressGroup(address: string): string {
   const quad = mappedIpv4(groups);
   return quad === -1 ? `${formatIpv6([...groups.slice(0, 4), 0, 0, 0, 0])}/64` : formatIpv4(quad);
 }
+
+/**
+ * The networks around an address, the widest first, down to its group. Their order is what turns are taken by: an owner of
+ * a /48 or a /16 has as many groups as they like, and one widest network.
+ */
+export function addressPath(address: string): readonly string[] {
+  const groups = parseIpv4(address) === -1 ? parseIpv6(address) : null;
+  const quad = groups === null ? parseIpv4(address) : mappedIpv4(groups);
+  if (quad !== -1) {
+    const text = formatIpv4(quad);
+    return [`${formatIpv4((quad & 0xffff0000) >>> 0)}/16`, `${formatIpv4((quad & 0xffffff00) >>> 0)}/24`, text];
+  }
+  if (groups === null) return [address];
+  const [a = 0, b = 0, c = 0, d = 0] = groups;
+  const network = (prefix: number, ...first: number[]): string =>
+    `${formatIpv6([...first, ...new Array<number>(8 - first.length).fill(0)])}/${String(prefix)}`;
+  return [network(32, a, b), network(48, a, b, c), network(56, a, b, c, d & 0xff00), network(64, a, b, c, d)];
+}

@@ -21,7 +21,10 @@ export interface Visitors {
 
 type Row = { -readonly [Key in keyof SeenUser]: SeenUser[Key] };
 
-/** More than a client CA of one's own issues for one gate; those that were not seen for the longest time go first. */
+/**
+ * More than a client CA of one's own issues for one gate. Beyond, the certificate of the identity with the most of them
+ * goes that was not seen for the longest time: one tenant with a new certificate a minute displaces its own.
+ */
 const MOST_CERTIFICATES = 1000;
 
 export function createVisitors(clock: Pick<Clock, 'now'>, mostCertificates = MOST_CERTIFICATES): Visitors {
@@ -95,10 +98,13 @@ function emptyRow(identity: string, user: string | null, certificate: SeenUser['
 }
 
 function forgetOldest(rows: Map<string, Row>): void {
+  const counts = new Map<string, number>();
+  for (const { identity } of rows.values()) counts.set(identity, (counts.get(identity) ?? 0) + 1);
+  const most = Math.max(...counts.values());
   let oldest: string | null = null;
   let oldestMs = Number.POSITIVE_INFINITY;
-  for (const [key, { lastSeenMs }] of rows) {
-    if ((lastSeenMs ?? 0) >= oldestMs) continue;
+  for (const [key, { identity, lastSeenMs }] of rows) {
+    if (counts.get(identity) !== most || (lastSeenMs ?? 0) >= oldestMs) continue;
     oldest = key;
     oldestMs = lastSeenMs ?? 0;
   }

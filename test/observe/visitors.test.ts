@@ -140,6 +140,21 @@ describe('visitors', () => {
     expect(visitors.list().map((row) => row.certificate?.serial)).toEqual(['01', '04', '05']);
   });
 
+  it('forgets certificates of the identity that has the most of them, whoever was seen longest ago', () => {
+    const { visitors, clock } = make(4);
+    visitors.visited(visit(identity(null, certificate('0A'), 'quiet')));
+    for (const serial of ['01', '02', '03', '04', '05', '06']) {
+      clock.advance(1000);
+      visitors.visited(visit(identity(null, certificate(serial), 'busy')));
+    }
+    expect(visitors.list().map(short)).toEqual([
+      ['busy', null, '04', 1],
+      ['busy', null, '05', 1],
+      ['busy', null, '06', 1],
+      ['quiet', null, '0A', 1],
+    ]);
+  });
+
   it('shows a user under the identity of the running configuration', () => {
     const { visitors } = make();
     visitors.keep(withUsers(['prom']));

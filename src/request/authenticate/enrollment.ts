@@ -31,10 +31,11 @@ export function createEnrollmentDesk(
   enrollment: Enrollment,
   { tokens }: Pick<PasswordCheck, 'tokens'>,
 ): EnrollmentDesk {
-  /** The lockout first: it is there for who has guessed too often, whatever the next guess is. */
+  /** The lockout first: it is there for who has guessed too often, whatever the next guess is. A token that comes again
+   * gets a turn, since others may guess from the same address. */
   function byToken(request: FastifyRequest, reply: FastifyReply, token: string): void {
     const { address, answer, config } = request.passage;
-    const retryAfterSeconds = tokens.lockedFor(address, config);
+    const retryAfterSeconds = tokens.lockedFor(address, token, config);
     if (retryAfterSeconds !== null) {
       tokens.refused(address);
       answer.refuse('locked_out', { retryAfterSeconds });

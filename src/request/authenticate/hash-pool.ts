@@ -8,7 +8,7 @@ import type { Hashing } from '../../config/config.ts';
 import type { HtpasswdHash } from '../../formats/htpasswd.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import type { Log, Metrics } from '../../observe/ports.ts';
-import { createFairQueue } from './fair-queue.ts';
+import { createFairQueue, type Party } from './fair-queue.ts';
 import type { HashReply, HashRequest } from './hash-worker.ts';
 
 export interface HashJob {
@@ -16,6 +16,8 @@ export interface HashJob {
   readonly password: string;
   /** Who pays for it: the address, or the /64 of an IPv6 address. */
   readonly address: string;
+  /** Whose turn it takes: the networks around the address, the address itself, and what parts those behind it. */
+  readonly party: Party;
 }
 
 export type HashResult =
@@ -29,7 +31,7 @@ export type HashResult =
 export interface HashPool {
   /**
    * Queues a job; `done` is called once, never synchronously.
-   * @returns null when the queue, or the share of the address, is full; else a function that takes the job out of the
+   * @returns null when the queue, or the share of the address, is full and makes no room; else a function that takes the job out of the
    * queue, in which case `done` is not called. It returns false when the job runs already.
    */
   submit(job: HashJob, done: (result: HashResult) => void): (() => boolean) | null;
@@ -182,26 +184,39 @@ export function createHashPool({ clock, log, metrics, ...options }: HashPoolOpti
     metrics.hashQueue(queue.length);
   }
 
+  /** Its place is another's now. */
+  function displace(task: Task): void {
+    metrics.passwordChecked('queue_full');
+    settle(task, { kind: 'late' });
+  }
+
+  /** A full share makes room for another user or credential behind the same address. */
+  function hasShare({ address, party }: HashJob): boolean {
+    if ((shares.get(address) ?? 0) < limits.queuePerAddress) return true;
+    const displaced = queue.displaceWithin(party, party.path.indexOf(address) + 1);
+    if (displaced !== null) displace(displaced);
+    return displaced !== null;
+  }
+
   return {
     submit(job, done) {
-      const share = shares.get(job.address) ?? 0;
-      if (closed || share >= limits.queuePerAddress) return null;
-      const { address } = job;
+      const { address, party } = job;
+      if (closed || !hasShare(job)) return null;
       const timer = clock.after(limits.deadlineMs, () => {
-        if (queue.remove(address, task)) settle(task, { kind: 'late' });
+        if (queue.remove(party, task)) settle(task, { kind: 'late' });
         metrics.hashQueue(queue.length);
       });
       const task: Task = { id: nextId++, job, done, timer };
-      const { kind, displaced } = queue.push(address, task);
+      const { kind, displaced } = queue.push(party, task);
       if (kind === 'full') {
         timer.cancel();
         return null;
       }
-      if (displaced !== null) settle(displaced, { kind: 'late' });
-      shares.set(address, share + 1);
+      if (displaced !== null) displace(displaced);
+      shares.set(address, (shares.get(address) ?? 0) + 1);
       dispatch();
       return () => {
-        if (!queue.remove(address, task)) return false;
+        if (!queue.remove(party, task)) return false;
         settle(task, null);
         metrics.hashQueue(queue.length);
         return true;

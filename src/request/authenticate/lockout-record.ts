@@ -1,5 +1,6 @@
 /** The failures and locks of one address. Pure; bounded by the ceiling of the address. */
 import type { Lockout as LockoutRules } from '../../config/config.ts';
+import type { Turns } from './verification-turns.ts';
 
 export interface FailureCount {
   /** False: this wrong pair was counted in this window already. */
@@ -17,9 +18,6 @@ export interface Lock {
   readonly until: number;
 }
 
-/** Prometheus scrapes every 15 s or less often by habit: one attempt a scrape. */
-export const VERIFICATION_EVERY_MS = 15_000;
-
 interface Failure {
   readonly credential: string;
   readonly user: string;
@@ -36,12 +34,12 @@ export interface AddressRecord {
   readonly users: Map<string, number>;
   /** The lock of the whole address. */
   until: number | null;
-  /** When a user of the locked address may be verified again. */
-  readonly nextVerification: Map<string, number>;
+  /** The verifications of the locked address, by user. */
+  readonly turns: Map<string, Turns>;
 }
 
 export function createRecord(): AddressRecord {
-  return { failures: [], users: new Map(), until: null, nextVerification: new Map() };
+  return { failures: [], users: new Map(), until: null, turns: new Map() };
 }
 
 export function isLocked({ until, users }: AddressRecord): boolean {
@@ -60,7 +58,7 @@ export function prune(record: AddressRecord, { windowMs }: LockoutRules, nowMs: 
   }
   if (record.until !== null && record.until <= nowMs) record.until = null;
   for (const [user, until] of record.users) if (until <= nowMs) record.users.delete(user);
-  if (!isLocked(record)) record.nextVerification.clear();
+  if (!isLocked(record)) record.turns.clear();
 }
 
 /** The later of the two locks that can apply to the user; null for none. The record is pruned. */
@@ -103,7 +101,7 @@ export function liftUsers(record: AddressRecord, users: ReadonlySet<string>): vo
   record.failures = record.failures.filter(({ user }) => !users.has(user));
   for (const user of users) {
     record.users.delete(user);
-    record.nextVerification.delete(user);
+    record.turns.delete(user);
   }
 }
 

@@ -6,7 +6,6 @@
 import type { Lockout as LockoutRules } from '../../config/config.ts';
 import { addressGroup } from '../../formats/address-set.ts';
 import {
-  VERIFICATION_EVERY_MS,
   createRecord,
   fail,
   isIdle,
@@ -19,6 +18,7 @@ import {
   type FailureCount,
   type Lock,
 } from './lockout-record.ts';
+import { createTurns, takeTurn } from './verification-turns.ts';
 
 export type { FailureCount, Lock } from './lockout-record.ts';
 
@@ -36,11 +36,13 @@ export interface Lockout {
   lockedUntil(address: string, user: string): number | null;
   /** Whether this credential is known to be wrong: answered without hashing. */
   isKnownWrong(login: FailedLogin): boolean;
+  /** Whether a wrong credential came from the address within the window, or it is locked. */
+  hasFailed(address: string): boolean;
   /**
-   * Takes the one verification that a locked address keeps every 15 s for a user, so that a scraper behind it comes back
-   * after a restart. @returns false when it was taken.
+   * Takes a verification that a locked address keeps every 15 s for a user, so that a scraper behind it comes back after
+   * a restart: one for what is new, one in turn for credentials that were refused before. @returns false when it was taken.
    */
-  takeVerification(address: string, user: string): boolean;
+  takeVerification(login: FailedLogin, isReturning: boolean): boolean;
   fail(login: FailedLogin): FailureCount;
   /** The lines of these users have changed: what was wrong for them may be right now. */
   liftUsers(users: ReadonlySet<string>): void;
@@ -108,12 +110,13 @@ export function createLockout(
     isKnownWrong({ address, credential }) {
       return find(addressGroup(address))?.failures.some((failure) => failure.credential === credential) ?? false;
     },
-    takeVerification(address, user) {
+    hasFailed: (address) => find(addressGroup(address)) !== undefined,
+    takeVerification({ address, user, credential }, isReturning) {
       const record = find(addressGroup(address));
       if (record === undefined) return true;
-      const isFree = (record.nextVerification.get(user) ?? -Infinity) <= now();
-      if (isFree) record.nextVerification.set(user, now() + VERIFICATION_EVERY_MS);
-      return isFree;
+      const turns = record.turns.get(user) ?? createTurns();
+      record.turns.set(user, turns);
+      return takeTurn(turns, credential, isReturning, now());
     },
     fail({ address, user, credential }) {
       const group = addressGroup(address);

@@ -3,17 +3,19 @@
  * main thread, never logs a password, and a stranger cannot tell by answer or effort whether a user exists.
  */
 import type { Config, Hashing, Lockout as LockoutRules, Users } from '../../config/config.ts';
-import { addressGroup, EMPTY_ADDRESS_SET } from '../../formats/address-set.ts';
+import { addressGroup, addressPath, EMPTY_ADDRESS_SET } from '../../formats/address-set.ts';
 import { LONGEST_PASSWORD_BYTES } from '../../formats/password-hash.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { escapeForeign } from '../../lib/foreign-text.ts';
 import type { Log, Metrics } from '../../observe/ports.ts';
 import type { DenyReason } from '../deny-reasons.ts';
 import { changedUsers, createCredentialSet, type CredentialSet, type Subject } from './credentials.ts';
-import { createHashPool, type HashResult } from './hash-pool.ts';
+import { createHashPool, type HashJob, type HashResult } from './hash-pool.ts';
 import { createKeyedDigest } from './keyed-digest.ts';
 import { createLockout, type FailedLogin } from './lockout.ts';
 import { createPasswordCache } from './password-cache.ts';
+import { createProvedAddresses } from './proved-addresses.ts';
+import { createReturning } from './returning.ts';
 import { createSharedVerification } from './shared-verification.ts';
 
 export interface Attempt {
@@ -44,8 +46,11 @@ export interface LockoutEntry {
 
 /** The same lockout for one-time tokens, which are no passwords: a wrong one is a failed login of its address. */
 export interface TokenLockout {
-  /** Seconds for which no token of this address is looked at; null: it is not locked out. */
-  lockedFor(address: string, config: Config): number | null;
+  /**
+   * Seconds for which the token of this address is not looked at; null: it is not locked out, or has come again and it is
+   * its turn.
+   */
+  lockedFor(address: string, token: string, config: Config): number | null;
   /** A wrong token came. */
   failed(address: string, token: string): void;
   /** A token came that was not looked at. */
@@ -93,6 +98,8 @@ export function createPasswordCheck({ log, metrics, clock, ...options }: Passwor
   const digest = createKeyedDigest();
   const cache = createPasswordCache(digest);
   const lockout = createLockout(NO_LOCKOUT, () => clock.monotonic());
+  const proved = createProvedAddresses();
+  const returning = createReturning(() => clock.monotonic());
   const pool = createHashPool({ hashing: NO_HASHING, clock, log, metrics, ...options });
   const verifications = createSharedVerification(pool, () => {
     metrics.passwordChecked('abandoned');
@@ -122,6 +129,7 @@ export function createPasswordCheck({ log, metrics, clock, ...options }: Passwor
     cache.renew(credentialsOf(config.users).generation);
     lockout.configure(config.lockout);
     lockout.liftUsers(new Set(changed.map(nameDigest)));
+    proved.keep(config.users);
     pool.configure(config.hashing);
     if (config.users.size > 0) pool.warmUp();
   }
@@ -152,7 +160,7 @@ export function createPasswordCheck({ log, metrics, clock, ...options }: Passwor
     const lockedUntil = lockout.lockedUntil(address, login.user);
     const isRepeat = lockout.isKnownWrong(login);
     if (isRepeat) metrics.passwordChecked('negative_cached');
-    if (lockedUntil !== null && (isRepeat || !mayVerifyOnce(address, subject))) {
+    if (lockedUntil !== null && (isRepeat || !mayVerifyOnce(login, subject))) {
       done(refuseLocked(attempt, isRepeat, lockedUntil));
       return LEFT_ALREADY;
     }
@@ -160,32 +168,59 @@ export function createPasswordCheck({ log, metrics, clock, ...options }: Passwor
       done(refuseWrong(attempt, login));
       return LEFT_ALREADY;
     }
-    const job = { hashes: subject.lines.map(({ hash }) => hash), password, address: addressGroup(address) };
+    const job = { hashes: subject.lines.map(({ hash }) => hash), password, ...turnOf(login, subject) };
     const leave = verifications.verify(digest('job', user, password, ...keys), job, (result, isPresent) => {
       const outcome = conclude(result);
       if (isPresent) done(outcome);
     });
     if (leave !== null) return leave;
     metrics.passwordChecked('queue_full');
+    noteRefused(login);
     done(refuseBusy());
     return LEFT_ALREADY;
 
     function conclude(result: HashResult): CheckOutcome {
       if (result.kind === 'failed') return { kind: 'refused', reason: 'internal_error' };
-      if (result.kind === 'late') return refuseBusy();
+      if (result.kind === 'late') {
+        noteRefused(login);
+        return refuseBusy();
+      }
       metrics.passwordChecked('hashed');
       const key = keys[result.matched];
       const line = subject.lines[result.matched];
       if (!subject.isKnown || key === undefined || line === undefined) return refuseWrong(attempt, login);
       if (!isStillAccepted(user, line.id)) return { kind: 'refused', reason: 'credentials_wrong' };
       cache.remember(key, credentials.generation);
+      proved.proved(user, addressGroup(address));
       return { kind: 'right', user };
     }
   }
 
   /** A stranger's name takes the turn of the user for whom it stands, or the lock would tell who is configured. */
-  const mayVerifyOnce = (address: string, { costsLike }: Subject) =>
-    costsLike !== null && lockout.takeVerification(address, nameDigest(costsLike));
+  function mayVerifyOnce(login: FailedLogin, { costsLike }: Subject): boolean {
+    if (costsLike === null) return false;
+    const mayVerify = lockout.takeVerification({ ...login, user: nameDigest(costsLike) }, cameBefore(login));
+    if (!mayVerify) noteRefused(login);
+    return mayVerify;
+  }
+
+  const cameBefore = ({ address, credential }: FailedLogin) => returning.cameBefore(addressGroup(address), credential);
+
+  function noteRefused({ address, credential }: FailedLogin): void {
+    const group = addressGroup(address);
+    returning.note(group, credential, proved.has(group));
+  }
+
+  /** Where the password waits: known by its address alone, then in turn by user and by whether it comes for the first time. */
+  function turnOf(login: FailedLogin, { costsLike }: Subject): Pick<HashJob, 'address' | 'party'> {
+    const { address } = login;
+    const group = addressGroup(address);
+    const isReturning = cameBefore(login);
+    const stranger = lockout.hasFailed(address) ? 'failing' : isReturning ? 'again' : 'new';
+    const rank = proved.has(group) ? 'proved' : stranger;
+    const visit = isReturning ? 'again' : 'first';
+    return { address: group, party: { rank, path: [...addressPath(address), costsLike ?? '', visit] } };
+  }
 
   /** The same wrong pair has the same digest until a line of the user changes. */
   function failedLogin({ user, password, address }: Attempt, { lines }: Subject): FailedLogin {
@@ -231,15 +266,21 @@ export function createPasswordCheck({ log, metrics, clock, ...options }: Passwor
     log.warn({ address, reason, repeat: isRepeat, user: escapeForeign(user) }, 'login failed');
   }
 
+  function tokenLogin(address: string, token: string): FailedLogin {
+    return { address, user: tokenName, credential: digest('wrong token', addressGroup(address), token) };
+  }
+
   const tokens: TokenLockout = {
-    lockedFor(address, config) {
+    lockedFor(address, token, config) {
       catchUp(config);
+      const login = tokenLogin(address, token);
       const until = lockout.lockedUntil(address, tokenName);
-      return until === null ? null : secondsTo(until);
+      if (until === null || (cameBefore(login) && lockout.takeVerification(login, true))) return null;
+      noteRefused(login);
+      return secondsTo(until);
     },
     failed(address, token) {
-      const credential = digest('wrong token', addressGroup(address), token);
-      countWrong({ user: TOKEN_USER, address }, { address, user: tokenName, credential });
+      countWrong({ user: TOKEN_USER, address }, tokenLogin(address, token));
     },
     refused(address) {
       logFailure({ user: TOKEN_USER, address }, 'locked_out', false);

@@ -30,7 +30,8 @@ function start({ clock = systemClock, workerUrl = obedientWorker, ...changes }: 
   let addresses = 0;
   const submit = (password: string, address = `192.0.2.${String(++addresses)}`, hashes = [shaLine('u', 'x').hash]) => {
     const results: HashResult[] = [];
-    const withdraw = pool.submit({ hashes, password, address }, (result) => results.push(result));
+    const party = { rank: 'new', path: [address] } as const;
+    const withdraw = pool.submit({ hashes, password, address, party }, (result) => results.push(result));
     return { results, withdraw, done: () => poll(`the result of ${password}`, () => results[0]) };
   };
   return { pool, metrics, log, submit, hashing };
@@ -46,7 +47,9 @@ describe('the real worker', () => {
     const pool = createHashPool({ hashing, clock: systemClock, log: recordingLog(), metrics });
     pools.push(pool);
     const matched = (password: string) =>
-      new Promise<HashResult>((resolve) => pool.submit({ hashes, password, address: '::1' }, resolve));
+      new Promise<HashResult>((resolve) =>
+        pool.submit({ hashes, password, address: '::1', party: { rank: 'new', path: ['::1'] } }, resolve),
+      );
     expect(await matched('one')).toEqual({ kind: 'verified', matched: 0 });
     expect(await matched('two')).toEqual({ kind: 'verified', matched: 1 });
     expect(await matched('four')).toEqual({ kind: 'verified', matched: -1 });

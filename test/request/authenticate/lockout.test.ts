@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Lockout as LockoutRules } from '../../../src/config/config.ts';
 import { EMPTY_ADDRESS_SET } from '../../../src/formats/address-set.ts';
-import { createLockout } from '../../../src/request/authenticate/lockout.ts';
+import { createLockout, type Lockout } from '../../../src/request/authenticate/lockout.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { addresses } from './fixtures.ts';
 
@@ -133,17 +133,56 @@ describe('the ceiling of an address', () => {
   });
 });
 
+const taker =
+  (lockout: Lockout) =>
+  (user: string, credential = `guess at ${user}`, isReturning = false): boolean =>
+    lockout.takeVerification({ address: HOST, user, credential }, isReturning);
+
 describe('one verification', () => {
   test('is left to a locked address every 15 s, for each user', () => {
     const { lockout, clock, fail } = start();
+    const take = taker(lockout);
     fail(10);
-    expect(lockout.takeVerification(HOST, 'prom')).toBe(true);
-    expect(lockout.takeVerification(HOST, 'prom')).toBe(false);
-    expect(lockout.takeVerification(HOST, 'grafana')).toBe(true);
+    expect(take('prom')).toBe(true);
+    expect(take('prom')).toBe(false);
+    expect(take('grafana')).toBe(true);
     clock.advance(14_999);
-    expect(lockout.takeVerification(HOST, 'prom')).toBe(false);
+    expect(take('prom')).toBe(false);
     clock.advance(1);
-    expect(lockout.takeVerification(HOST, 'prom')).toBe(true);
+    expect(take('prom')).toBe(true);
+  });
+
+  test('goes in turn to those that come again, whoever is first', () => {
+    const { lockout, clock, fail } = start();
+    const take = taker(lockout);
+    fail(10);
+    expect(take('prom', 'a guess')).toBe(true);
+    expect(take('prom', 'early', true)).toBe(true);
+    expect(take('prom', 'scraper', true)).toBe(false);
+    expect(take('prom', 'late', true)).toBe(false);
+    clock.advance(15_000);
+    expect(take('prom', 'another guess')).toBe(true);
+    expect(take('prom', 'late', true)).toBe(false);
+    expect(take('prom', 'scraper', true)).toBe(true);
+    clock.advance(15_000);
+    expect(take('prom', 'late', true)).toBe(true);
+  });
+
+  test('does not wait for a credential that stays away', () => {
+    const { lockout, clock, fail } = start();
+    const take = taker(lockout);
+    fail(10);
+    take('prom', 'early', true);
+    take('prom', 'gone', true);
+    take('prom', 'a guess');
+    for (let time = 0; time < 10; time++) {
+      clock.advance(15_000);
+      take('prom', `guess ${String(time)}`);
+      if (take('prom', 'scraper', true)) break;
+    }
+    expect(take('prom', 'scraper', true)).toBe(false);
+    clock.advance(15_000);
+    expect(take('prom', 'scraper', true)).toBe(true);
   });
 });
 
@@ -154,10 +193,11 @@ describe('lifting', () => {
     fail(10, 'prom', '192.0.2.2');
     fail(10, 'grafana');
     fail(9, 'prom', '192.0.2.3');
-    lockout.takeVerification(HOST, 'prom');
+    const take = taker(lockout);
+    take('prom');
     lockout.liftUsers(new Set(['prom']));
     expect([isLocked(), isLocked('prom', '192.0.2.2'), isLocked('grafana')]).toEqual([false, false, true]);
-    expect(lockout.takeVerification(HOST, 'prom')).toBe(true);
+    expect(take('prom')).toBe(true);
     expect(fail(9, 'prom', '192.0.2.3')).toBe('nothing');
   });
 

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import type { HashJob, HashPool, HashResult } from '../../../src/request/authenticate/hash-pool.ts';
 import { createSharedVerification } from '../../../src/request/authenticate/shared-verification.ts';
 
-const JOB: HashJob = { hashes: [], password: 'x', address: '192.0.2.1' };
+const JOB: HashJob = { hashes: [], password: 'x', address: '192.0.2.1', party: { rank: 'new', path: [''] } };
 const RIGHT: HashResult = { kind: 'verified', matched: 0 };
 
 function start({ isRunning = false, isFull = false } = {}) {
