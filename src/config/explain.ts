@@ -1,9 +1,10 @@
 /**
- * Problems → what a person reads: `file:line:col: error: sentence`, the line, a caret, a hint. Nothing that secretRanges
+ * Problems → what a person reads: `file:line:col: error: sentence`, the line, a caret, a hint. Nothing that secretsOf
  * names is printed, and nothing that a terminal would act on.
  */
 import type { DocumentPath, Problem } from '../lib/problem.ts';
-import { maskSentence, secretRanges } from './mask.ts';
+import { maskSentence, secretsOf } from './mask.ts';
+import type { Secrets } from './mask.ts';
 import { rangeAt } from './place.ts';
 import type { Range } from './place.ts';
 import { LARGEST_YAML, readYaml } from './yaml-text.ts';
@@ -34,8 +35,7 @@ interface Placed {
  * @param text its text; empty when it could not be read.
  */
 export function renderProblems(problems: readonly Problem[], file: string, text: string): string {
-  const { shown, yaml, placed } = inOrder(problems, text);
-  const secrets = secretRanges(shown, yaml.document);
+  const { shown, yaml, secrets, placed } = inOrder(problems, text);
   const blocks = placed.slice(0, MOST).map((one) => renderOne(one, file, shown, yaml, secrets));
   if (placed.length > MOST) blocks.push(`${clean(file)}: error: and ${String(placed.length - MOST)} more problems`);
   return blocks.join('\n');
@@ -43,12 +43,12 @@ export function renderProblems(problems: readonly Problem[], file: string, text:
 
 /** The same problems in the same order, each in one line and without the text around it. */
 export function tellProblems(problems: readonly Problem[], file: string, text: string): readonly ToldProblem[] {
-  const { shown, yaml, placed } = inOrder(problems, text);
+  const { shown, yaml, secrets, placed } = inOrder(problems, text);
   return placed.map((one) => ({
     severity: one.problem.severity,
     place: placeText(one, file, shown, yaml),
-    message: say(one.problem.message),
-    hint: one.problem.hint === undefined ? null : say(one.problem.hint),
+    message: say(one.problem.message, secrets),
+    hint: one.problem.hint === undefined ? null : say(one.problem.hint, secrets),
   }));
 }
 
@@ -65,7 +65,7 @@ export function showKey(path: DocumentPath, file: string, text: string): ShownKe
   if (yaml.document?.hasIn(path) !== true) return null;
   const range = rangeAt(yaml.document, path, 'key');
   if (range === null) return null;
-  const { source } = drawLine(text, range, secretRanges(text, yaml.document));
+  const { source } = drawLine(text, range, secretsOf(text, yaml.document).ranges);
   const { line, column } = positionOf(range, text, yaml);
   return { place: `${clean(file)}:${String(line)}:${String(column)}`, line: source.trim() };
 }
@@ -78,7 +78,7 @@ function inOrder(problems: readonly Problem[], text: string) {
   const placed: readonly Placed[] = [...different.values()]
     .map((problem) => ({ problem, range: place(problem, yaml) }))
     .sort((a, b) => (a.range?.[0] ?? -1) - (b.range?.[0] ?? -1) || (a.problem.line ?? 0) - (b.problem.line ?? 0));
-  return { shown, yaml, placed };
+  return { shown, yaml, secrets: secretsOf(shown, yaml.document), placed };
 }
 
 function place({ path, at, file, line, column }: Problem, yaml: YamlText): Range | null {
@@ -89,13 +89,13 @@ function place({ path, at, file, line, column }: Problem, yaml: YamlText): Range
   return fault?.range ?? [start, start + 1];
 }
 
-function renderOne(one: Placed, file: string, text: string, yaml: YamlText, secrets: readonly Range[]): string {
+function renderOne(one: Placed, file: string, text: string, yaml: YamlText, secrets: Secrets): string {
   const { problem, range } = one;
-  const hint = problem.hint === undefined ? [] : [`   hint: ${say(problem.hint)}`];
-  const head = `${placeText(one, file, text, yaml)}: ${problem.severity}: ${say(problem.message)}`;
+  const hint = problem.hint === undefined ? [] : [`   hint: ${say(problem.hint, secrets)}`];
+  const head = `${placeText(one, file, text, yaml)}: ${problem.severity}: ${say(problem.message, secrets)}`;
   if (problem.file !== undefined || range === null || text === '') return [head, ...hint].join('\n');
   const number = String(positionOf(range, text, yaml).line).padStart(5);
-  const { source, caret } = drawLine(text, range, secrets);
+  const { source, caret } = drawLine(text, range, secrets.ranges);
   return [head, `${number} | ${source}`.trimEnd(), `      | ${caret}`, ...hint].join('\n');
 }
 
@@ -169,8 +169,8 @@ function cut(line: string, from: number, width: number): { source: string; caret
   };
 }
 
-function say(sentence: string): string {
-  return clean(maskSentence(sentence, MASK));
+function say(sentence: string, { values }: Secrets): string {
+  return clean(maskSentence(sentence, values, MASK));
 }
 
 /** One character for one: control, format and separator characters (also those that turn the text around) become `?`. */

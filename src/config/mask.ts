@@ -6,14 +6,14 @@ import type { Document } from 'yaml';
 import { secretLines } from './mask-lines.ts';
 import { secretNodes } from './mask-nodes.ts';
 import type { Range } from './place.ts';
-import { SECRET_IN_TEXT } from './secret-keys.ts';
 
 const CREDENTIALS = [
   // Password hashes of any scheme, known or not.
   /\$[0-9A-Za-z_-]+\$[^\s"',}\]]+/dg,
   /\{(?:SSHA|SHA|PLAIN|MD5|CRYPT)[^}]{0,8}\}[^\s"',}\]]+/dgi,
-  // Credentials in a URL.
+  // Credentials in a URL, and what is meant as one: a user, a colon and whatever stands before the last `@`.
   /:\/\/([^\s/@]+)@/dg,
+  /(?:\/\/|(?<![\w:@./]))([^\s"'/:,{[(]*:[^\s"']*)@/dg,
 ];
 const TOKENS = [
   // Lines of a PEM block.
@@ -25,19 +25,52 @@ const TOKENS = [
 const LONGEST_LINE = 4096;
 const SECRET_LOOKS = [...CREDENTIALS, ...TOKENS];
 
-/** A sentence without what looks like credentials: a value that is quoted in it may stand under the wrong key. */
-export function maskSentence(sentence: string, mask: string): string {
-  return CREDENTIALS.reduce((masked, look) => {
-    return masked.replace(look, (_: string, part: unknown) => (typeof part === 'string' ? `://${mask}@` : mask));
+/**
+ * A sentence without what looks like credentials, since a value that is quoted in it may stand under the wrong key, and
+ * without the values that are secret in the file.
+ */
+export function maskSentence(sentence: string, values: readonly string[], mask: string): string {
+  const without = values.reduce((text, value) => {
+    // As it is, and as a sentence quotes it.
+    return [value, JSON.stringify(value).slice(1, -1)].reduce(
+      (said, spelling) => withoutWord(said, spelling, mask),
+      text,
+    );
   }, sentence);
+  return CREDENTIALS.reduce((masked, look) => {
+    return masked.replace(look, (all: string, part: unknown) =>
+      typeof part === 'string' ? all.replace(part, mask) : mask,
+    );
+  }, without);
 }
 
-/** Ranges that may not be printed, in the order of the text; they may overlap. */
-export function secretRanges(text: string, document: Document.Parsed | null): readonly Range[] {
-  const ranges = [...secretLooks(text)];
-  if (document !== null) ranges.push(...secretNodes(text, document));
-  if (document === null || !isExact(text, document)) ranges.push(...secretLines(text));
-  return ranges.sort((a, b) => a[0] - b[0]);
+/** A value that is a part of a longer word is not what was meant. */
+function withoutWord(sentence: string, word: string, mask: string): string {
+  const literal = word.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+  return sentence.replace(new RegExp(`(?<![A-Za-z0-9])${literal}(?![A-Za-z0-9])`, 'g'), mask);
+}
+
+export interface Secrets {
+  /** What may not be printed of the text, in its order; ranges may overlap. */
+  readonly ranges: readonly Range[];
+  /** What may not stand in a sentence. */
+  readonly values: readonly string[];
+}
+
+/** Shorter ones are in half of the words of a sentence. */
+const SHORTEST_VALUE = 5;
+
+/** What may not be printed of a text and its document, which is null when the text could not be composed at all. */
+export function secretsOf(text: string, document: Document.Parsed | null): Secrets {
+  const nodes = document === null ? { ranges: [], values: [] } : secretNodes(text, document);
+  const isRead = document !== null && isExact(text, document);
+  const ranges = [...secretLooks(text), ...(isRead ? nodes.ranges : secretLines(text))];
+  const values = nodes.values.map((value) => value.trim()).filter((value) => value.length >= SHORTEST_VALUE);
+  return {
+    ranges: ranges.sort((a, b) => a[0] - b[0]),
+    // The longest first: one may be a part of another.
+    values: [...new Set(values)].sort((a, b) => b.length - a.length),
+  };
 }
 
 /** Whether the nodes of the document are the whole text, each where it says it is. */
@@ -45,7 +78,7 @@ function isExact(text: string, { errors, range }: Document.Parsed): boolean {
   return errors.every(({ code }) => code === 'DUPLICATE_KEY') && text.slice(range[2]).trim() === '';
 }
 
-/** What is secret by its looks, and what a comment gives away. */
+/** What is secret by its looks, and what comments say. */
 function* secretLooks(text: string): Generator<Range> {
   let start = 0;
   let inPrivateKey = false;
@@ -60,13 +93,10 @@ function* secretLooks(text: string): Generator<Range> {
         yield [start + from, start + to];
       }
     }
-    const comment = isLong ? -1 : line.indexOf('#');
-    const secret = comment === -1 ? null : SECRET_IN_TEXT.exec(line.slice(comment));
-    if (secret !== null) {
-      const after = comment + secret.index + secret[0].length;
-      const value = line.length - line.slice(after).trimStart().length;
-      if (value < line.length) yield [start + value, start + line.length];
-    }
+    // What is commented out explains no problem, and may be an older password.
+    const comment = isLong ? -1 : line.search(/(?<=^|\s)#\s*\S/);
+    const words = line.slice(comment).replace(/^#+\s*/, '');
+    if (comment !== -1 && words !== '') yield [start + line.length - words.length, start + line.length];
     start += line.length + 1;
   }
 }

@@ -2,6 +2,7 @@
  * Text → what the user wrote, or every problem in it at once. It never throws, whatever the text, and no message
  * holds the value of a secret.
  */
+import type { Document } from 'yaml';
 import type * as z from 'zod';
 import { didYouMean } from '../formats/suggest.ts';
 import type { DocumentPath, Problem } from '../lib/problem.ts';
@@ -9,7 +10,9 @@ import { schema } from './schema.ts';
 import type { Raw } from './schema.ts';
 import { describeShape } from './scalars.ts';
 import type { LeafFault } from './scalars.ts';
-import { isSecretKey, shownKey } from './secret-keys.ts';
+import { isBareKey } from './place.ts';
+import { isSecretKey } from './secret-keys.ts';
+import { isShownKey } from './shown-key.ts';
 import { homesOf, keysAt } from './schema-keys.ts';
 import { LARGEST_YAML, readYaml } from './yaml-text.ts';
 
@@ -30,7 +33,7 @@ export async function parseConfig(text: string): Promise<ParseResult> {
   if (data === undefined) return failed([...problems, { severity: 'error', message: 'too many aliases', path: [] }]);
   const result = await schema.safeParseAsync(data ?? {});
   if (result.success) return { ok: true, raw: result.data, problems };
-  return failed([...problems, ...result.error.issues.flatMap((issue) => toProblems(issue, data))]);
+  return failed([...problems, ...result.error.issues.flatMap((issue) => toProblems(issue, { data, document }))]);
 }
 
 function failed(problems: readonly Problem[]): ParseResult {
@@ -50,9 +53,15 @@ function plainData(document: { toJS(options: { maxAliasCount: number }): unknown
   }
 }
 
-function toProblems(issue: z.core.$ZodIssue, data: unknown): Problem[] {
+interface Written {
+  readonly data: unknown;
+  readonly document: Document.Parsed;
+}
+
+function toProblems(issue: z.core.$ZodIssue, written: Written): Problem[] {
+  const { data } = written;
   const path = issue.path.filter((step): step is string | number => typeof step !== 'symbol');
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, data));
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, written));
   if (issue.code === 'custom') return [leafProblem(path, issue.message, (issue.params ?? {}) as LeafFault)];
   const value = valueAt(data, path);
   if (value === undefined) return [missing(path)];
@@ -85,7 +94,7 @@ function shapeName(type: string): string {
   return type === 'array' ? 'a list' : type;
 }
 
-function unknownKey(path: DocumentPath, key: string, data: unknown): Problem {
+function unknownKey(path: DocumentPath, key: string, { data, document }: Written): Problem {
   const known = keysAt(path);
   const near = didYouMean(key, known);
   const home = homesOf(key)[0];
@@ -98,8 +107,9 @@ function unknownKey(path: DocumentPath, key: string, data: unknown): Problem {
           ? `the keys here are ${known.join(', ')}`
           : undefined;
   // `authorization: {secret}` is a key without a value.
-  const isValue = isBelowSecret(path) && (valueAt(data, [...path, key]) ?? null) === null;
-  const name = isValue ? '' : ` ${JSON.stringify(shownKey(key))}`;
+  const isValue =
+    (valueAt(data, [...path, key]) ?? null) === null && (isBelowSecret(path) || isBareKey(document, [...path, key]));
+  const name = isShownKey(key, path.at(-1), isValue) ? ` ${JSON.stringify(key)}` : '';
   const message = `unknown key${name}${path.length === 0 ? '' : ` in ${nameOf(path)}`}`;
   return { severity: 'error', message, path: [...path, key], at: 'key', ...(hint === undefined ? {} : { hint }) };
 }

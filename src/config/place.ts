@@ -52,6 +52,13 @@ function find(document: Document.Parsed, path: DocumentPath): Found {
   return found;
 }
 
+/** Whether the key at `path` has no colon behind it, as in `{key}`. */
+export function isBareKey(document: Document.Parsed, path: DocumentPath): boolean {
+  const parent = document.getIn(path.slice(0, -1), true);
+  const map = path.length === 1 ? document.contents : isAlias(parent) ? parent.resolve(document) : parent;
+  return isMap(map) && pairOf(map, String(path.at(-1)))?.value === null;
+}
+
 /**
  * @param at what of the node the caret points at. `map` is for a key that is missing: the key of the map it is missing
  * from. A value without text (`key:`) is shown at its key.

@@ -26,15 +26,38 @@ function container(node: Node): { shape?: Readonly<Record<string, Node>>; elemen
   return inner === undefined || def.type === 'transform' ? null : container(inner);
 }
 
-/** The keys of the map at a path; empty when there is no such map, or any key goes. */
-export function keysAt(path: DocumentPath): readonly string[] {
+/** null where the schema has nothing. */
+function nodeAt(path: DocumentPath): Node | null {
   let node: Node | undefined = schema as unknown as Node;
   for (const step of path) {
     const inside: ReturnType<typeof container> = node === undefined ? null : container(node);
     node = typeof step === 'number' ? inside?.element : ownNode(inside?.shape, step);
   }
-  const inside = node === undefined ? null : container(node);
+  return node ?? null;
+}
+
+/** The keys of the map at a path; empty when there is no such map, or any key goes. */
+export function keysAt(path: DocumentPath): readonly string[] {
+  const node = nodeAt(path);
+  const inside = node === null ? null : container(node);
   return Object.keys(inside?.shape ?? {});
+}
+
+/** Maps whose keys the operator chooses. */
+const FREE_MAPS: ReadonlySet<string> = new Set(['basic_auth_users', 'labels']);
+
+/**
+ * What belongs at a path: `leaf` is one scalar, `free` a map with keys of the operator's, or what is below it; null where
+ * no key of the schema leads.
+ */
+export function shapeAt(path: DocumentPath): 'map' | 'list' | 'leaf' | 'free' | null {
+  const free = path.findIndex((step) => typeof step === 'string' && FREE_MAPS.has(step));
+  if (free !== -1) return nodeAt(path.slice(0, free + 1)) === null ? null : 'free';
+  const node = nodeAt(path);
+  if (node === null) return null;
+  const inside = container(node);
+  if (inside === null) return 'leaf';
+  return inside.shape === undefined ? 'list' : 'map';
 }
 
 function ownNode(shape: Readonly<Record<string, Node>> | undefined, key: string): Node | undefined {
@@ -46,6 +69,8 @@ export interface SchemaKey {
   readonly path: readonly string[];
   /** As it would be written; undefined when there is none. */
   readonly default: unknown;
+  /** `leaves` is a list of scalars, `section` a map or a list of maps. */
+  readonly holds: 'leaf' | 'leaves' | 'section';
 }
 
 /** Every key of the schema, in its order. */
@@ -59,8 +84,15 @@ function keysBelow(node: Node, path: readonly string[]): SchemaKey[] {
   return Object.entries(inside?.shape ?? {}).flatMap(([key, value]) => {
     const here = [...path, key];
     const written = value.def.type === 'prefault' ? value.def.defaultValue : undefined;
-    return [{ path: here, default: written }, ...keysBelow(value, here)];
+    return [{ path: here, default: written, holds: holdings(value, key) }, ...keysBelow(value, here)];
   });
+}
+
+function holdings(node: Node, key: string): SchemaKey['holds'] {
+  const inside = container(node);
+  if (FREE_MAPS.has(key) || inside?.shape !== undefined) return 'section';
+  if (inside?.element === undefined) return 'leaf';
+  return container(inside.element) === null ? 'leaves' : 'section';
 }
 
 /** The maps that have a key of this name: a key at the wrong level is the commonest mistake. */

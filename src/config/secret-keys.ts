@@ -14,14 +14,13 @@ export function namesFile(parent: string, key: string): boolean {
   return /^(?:authorization|basic_auth)$/.test(parent) && key.endsWith('_file');
 }
 
+/** What stands before an `@` in the value of these keys may be a user with a password, in whatever spelling. */
+export function namesUrl(key: string): boolean {
+  return /(?:^|_)ur[li]$/i.test(key);
+}
+
 /** A secret key in text that is not parsed, with its colon: what follows the match is secret. */
 export const SECRET_IN_TEXT = new RegExp(
   `(?:^|[\\s{,[?"'-])(?:(?:${WORD})["']?\\s*[:=]|\\?\\s*["']?(?:${WORD})["']?\\s*$)`,
   'i',
 );
-
-/** The name of a key for a sentence. `{key:value}` without a space is a key without a value: what follows is not shown. */
-export function shownKey(key: string): string {
-  const cut = key.search(/[:=\r\n]/);
-  return cut === -1 ? key : `${key.slice(0, cut + 1)}…`;
-}

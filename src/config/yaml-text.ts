@@ -2,7 +2,7 @@
  * Text → YAML document. The text may be anything: it is bounded in size and depth before it is composed, because deep
  * nesting ends the process inside the regular expressions of the composer, where nothing can catch it.
  */
-import { Composer, isAlias, LineCounter, Parser, visit } from 'yaml';
+import { Composer, isAlias, isCollection, isScalar, LineCounter, Parser, visit } from 'yaml';
 import type { CST, Document } from 'yaml';
 
 /** A file of 4096 users has about 400 kB. */
@@ -115,6 +115,30 @@ function aliasFaults(document: Document.Parsed): YamlFault[] {
   return faults;
 }
 
+/**
+ * Maps and lists where a key belongs: `{{ name }}` of a template that was never rendered is one. The package would make a
+ * text of them, and say so on stderr with all that is in them.
+ */
+function keyFaults(document: Document.Parsed): YamlFault[] {
+  const faults: YamlFault[] = [];
+  visit(document, {
+    Pair(_, { key }) {
+      if (isScalar(key) || key === null || key === undefined) return;
+      const meant = isAlias(key) ? key.resolve(document) : key;
+      if (!isCollection(meant)) return;
+      const [start] = (key as { range?: readonly [number, number, number] | null }).range ?? [0];
+      faults.push({
+        severity: 'error',
+        message: 'a map or a list stands where a key belongs',
+        hint: 'was a template not rendered? `{{ … }}` is a map to YAML, unless it stands in quotes',
+        range: [start, start + 1],
+      });
+      return visit.SKIP;
+    },
+  });
+  return faults;
+}
+
 /** Scalars stay text (schema `failsafe`), but for YAML's ways to write nothing. */
 export function readYaml(text: string): YamlText {
   const lines = new LineCounter();
@@ -130,6 +154,8 @@ export function readYaml(text: string): YamlText {
     // web.yml is read by a parser that knows `<<`.
     merge: true,
     uniqueKeys: true,
+    // Its warnings repeat pieces of the file, on stderr.
+    logLevel: 'silent',
   });
   const [document, second] = [...composer.compose(tokens, true, text.length)];
   const faults: YamlFault[] = [];
@@ -142,7 +168,7 @@ export function readYaml(text: string): YamlText {
     const range: [number, number] = word === undefined ? pos : [pos[0], pos[0] + word.length];
     faults.push({ severity: 'error', message: SENTENCES[code] ?? 'this is not YAML', range });
   }
-  if (document !== undefined) faults.push(...aliasFaults(document));
+  if (document !== undefined) faults.push(...aliasFaults(document), ...keyFaults(document));
   for (const { code, pos } of document?.warnings ?? []) {
     // `!!int 5` says what the schema knows anyway.
     if (!text.startsWith('!!', pos[0])) {

@@ -1,7 +1,8 @@
 /**
  * The attack: a reader of a terminal, a CI log or a reload report finds a private key or a password in it, because a
  * problem of the configuration is printed with its line, and the secret stands there in a syntax that nobody thought of:
- * behind an alias, a tag, an anchor or a comment, pasted where the name of a file belongs, or in a header.
+ * behind an alias, a tag, an anchor or a comment, pasted where the name of a file belongs, in a header, under a key that
+ * is misspelt, in a URL, or in a template that was never rendered, which the YAML package repeats on stderr by itself.
  */
 import fc from '../support/property.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -20,11 +21,18 @@ afterAll(() => {
   fixture.remove();
 });
 
-/** What `check` and a reload say of a text. */
+/** What `check` and a reload say of a text, with what Node itself says on stderr. */
 async function said(text: string): Promise<string> {
+  const warnings: string[] = [];
+  const remember = ({ message }: Error) => warnings.push(message);
+  process.on('warning', remember);
   const result = await loadConfig(fixture.write('promgate.yml', text), { generation: 1 });
   const told = tellProblems(result.problems, 'promgate.yml', result.text);
-  return `${renderProblems(result.problems, 'promgate.yml', result.text)}\n${JSON.stringify(told)}`;
+  const rendered = renderProblems(result.problems, 'promgate.yml', result.text);
+  // Warnings of the process are emitted behind the current work.
+  await new Promise((resolve) => setImmediate(resolve));
+  process.off('warning', remember);
+  return [rendered, JSON.stringify(told), ...warnings].join('\n');
 }
 
 const UPSTREAM = 'upstreams:\n  - url: self\n    ';
@@ -63,6 +71,27 @@ describe('what is printed of a configuration', () => {
     ['a key of a secret that is an alias', 'x: &k password\n*k : HUNTER2\n'],
     ['a misspelt section', 'basic_auth_user: {alice: HUNTER2}\n'],
     ['a text of several lines', 'htpasswd_file: "alice:\\nHUNTER2"\n'],
+    ['a template that was never rendered', 'basic_auth_users: {{alice: HUNTER2}}\n'],
+    ['a template for a value', 'tls_server_config: {cert_file: server.crt, key_file: {{ HUNTER2 }}}\n'],
+    ['a map for a key', '? {password: HUNTER2}\n: x\n'],
+    ['a list for a key', '[HUNTER2]: x\n'],
+    ['a map for a key, by an alias', 'x: &a {y: HUNTER2}\n*a : 1\n'],
+    ['a misspelt key', 'tls_server_config: {cert_file: server.crt, kye: HUNTER2}\n'],
+    ['a key of another program', 'ssl_client_auth_sekret: HUNTER2\n'],
+    ['what is below an unknown key', 'remote:\n  a:\n    - {b: HUNTER2}\n'],
+    ['a key without a colon', '{HUNTER2}\n'],
+    ['a password with a slash in a URL', 'upstreams: [{url: "http://alice:a/HUNTER2@127.0.0.1:9090"}]\n'],
+    ['a password with an @ in a URL', 'upstreams: [{url: "http://alice:HUNTER2@b@127.0.0.1:9090"}]\n'],
+    ['a password with a space in a URL', 'upstreams: [{url: "http://alice:HUNTER2 b@127.0.0.1:9090"}]\n'],
+    ['a URL without its scheme', 'upstreams: [{url: "alice:HUNTER2@127.0.0.1:9090"}]\n'],
+    ['a URL with one slash', 'upstreams: [{url: "http:/alice:HUNTER2@127.0.0.1:9090"}]\n'],
+    ['a user alone in a URL', 'upstreams: [{url: "http://HUNTER2@127.0.0.1:9090"}]\n'],
+    ['credentials in the URL of a CA', 'acme: {directory_url: "alice:HUNTER2@ca.example.com"}\n'],
+    ['credentials among addresses', 'allow: ["alice:HUNTER2@10.0.0.1"]\n'],
+    ['a secret behind a line too few', 'tls_server_config:\n  cert_file: server.crt\n    HUNTER2\n'],
+    ['a secret in the next line of a list', 'allow: [10.0.0.0/8,\n  x y HUNTER2]\n'],
+    ['an alias of a secret elsewhere', 'password: &x HUNTER2\nauthenticate: *x\n'],
+    ['a secret in a comment', 'drain_timeout: x # it was alice, HUNTER2\n'],
     ['a secret in a list that is not one', 'password: [HUNTER2\nallow: []\n'],
   ])('has not %s', async (_, text) => {
     const output = await said(text);
