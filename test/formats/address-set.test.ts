@@ -177,7 +177,7 @@ describe('an address set', () => {
       return Math.min(...rounds) / 20_000;
     };
     duration(10);
-    // A linear search takes 0.1 ms and more; the bound leaves room for a busy machine.
-    expect(duration(10_000)).toBeLessThan(0.01);
+    // A linear search takes a thousand times as long; compared with itself on the same, maybe busy, machine.
+    expect(duration(10_000) / duration(10)).toBeLessThan(50);
   });
 });
