@@ -25,6 +25,15 @@ export function compileMatchers(matchers: readonly Matcher[]): (labels: LabelsOf
   return (labels) => tests.every(({ label, holds }) => holds(labels(label) ?? ''));
 }
 
+/** The values that a label may have, as far as they are known; undefined: it may have any or none. */
+export type ValuesOf = (name: string) => readonly string[] | undefined;
+
+/** Whether a series of which only some labels are known can match all of the matchers: false is certain. @throws as `compile` does */
+export function compileMayMatch(matchers: readonly Matcher[]): (values: ValuesOf) => boolean {
+  const tests = matchers.map((matcher) => ({ label: matcher.label, holds: compileMatchers([matcher]) }));
+  return (valuesOf) => tests.every(({ label, holds }) => valuesOf(label)?.some((value) => holds(() => value)) ?? true);
+}
+
 /** A test of the label's value. */
 export function compileMatcher({ operator, value }: Matcher, budget: RegexBudget): Parsed<(text: string) => boolean> {
   if (operator === '=') return parsed((text) => text === value);

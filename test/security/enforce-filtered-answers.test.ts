@@ -128,9 +128,9 @@ describe('a page that is filtered', () => {
     ['gzip that calls itself text', 200, TEXT, gzipSync(PAGE), {}],
     ['protobuf', 200, 'application/vnd.google.protobuf; encoding=delimited', PAGE, {}],
     ['HTML', 200, 'text/html', '<a>beta</a>\n', {}],
-    ['no type', 200, null, PAGE, {}],
+    ['no type', 200, null, '<a>beta</a>\n', {}],
     ['a line that cannot be read', 200, TEXT, 'a{tenant="beta} 1\n', {}],
-    ['a page without its last line feed', 200, TEXT, 'a{tenant="alpha"} 1\na{tenant="beta"', {}],
+    ['a page that ends within a line', 200, TEXT, 'a{tenant="alpha"} 1\na{tenant="beta"', {}],
     ['a line without end', 200, TEXT, `a{tenant="beta",b="${'x'.repeat(100_000)}`, {}],
     ['a part', 206, TEXT, PAGE, { 'Content-Range': 'bytes 0-40/1000' }],
     ['a redirect', 302, TEXT, 'beta', { Location: '/beta' }],
@@ -145,6 +145,19 @@ describe('a page that is filtered', () => {
       expect(page.body).toContain('bad gateway');
     }
   });
+
+  it.each([null, 'text/html', 'application/json'])(
+    'is text for the client where the upstream says %s',
+    async (type) => {
+      answers(200, type, PAGE, {});
+      for (const path of PAGES) {
+        const page = await scene.ask(path);
+        expect(page).toMatchObject({ status: 200, exit: 0 });
+        expect(leaks(page)).toBe(false);
+        expect(page.headers).toMatchObject({ 'content-type': TEXT, 'x-content-type-options': 'nosniff' });
+      }
+    },
+  );
 
   it('is cut, not short, when what cannot be read comes late', async () => {
     answer = (_request, response) => {

@@ -3,7 +3,8 @@
  * text under which answers are shared. Pure.
  */
 import type { IdentityRule, Restriction } from '../../config/config.ts';
-import { compile, compileMatchers } from '../../promql/matches.ts';
+import { compile, compileMatchers, compileMayMatch } from '../../promql/matches.ts';
+import type { ValuesOf } from '../../promql/matches.ts';
 import { printSelector } from '../../promql/print-selector.ts';
 import type { Matcher, Selector } from '../../promql/selector.ts';
 import { narrownessOf } from './denied-selectors.ts';
@@ -18,6 +19,8 @@ export interface ReadyRestriction {
   readonly exporterPage: Restriction['exporterPage'];
   /** Whether a series may be seen. */
   allows(labels: LabelsOf): boolean;
+  /** Whether a series of which only some labels are known is certainly not to be seen. */
+  excludes(known: ValuesOf): boolean;
   /** What every selector of a query gets; null when one conjunction cannot say it. */
   readonly conjunction: readonly Matcher[] | null;
   /** Canonical: two restrictions with the same text let the same series be seen. Never empty. */
@@ -45,11 +48,15 @@ function readyRestriction({ match, labels, exporterPage }: Restriction): ReadyRe
   if (match.length === 0 && labels.length === 0) throw new Error('a restriction without match and labels');
   const byLabels = compileMatchers(labels);
   const bySelector = match.map((selector) => compile(selector));
+  const mayHaveLabels = compileMayMatch(labels);
+  const mayBeSelected = match.map(({ matchers }) => compileMayMatch(matchers));
   return {
     match,
     labels,
     exporterPage,
     allows: (series) => byLabels(series) && (bySelector.length === 0 || bySelector.some((matches) => matches(series))),
+    excludes: (known) =>
+      !mayHaveLabels(known) || (mayBeSelected.length > 0 && !mayBeSelected.some((mayMatch) => mayMatch(known))),
     conjunction: match.length > 1 ? null : [...(match[0]?.matchers ?? []), ...labels],
     text: textOf(match.map(printSelector).sort(), labels),
   };

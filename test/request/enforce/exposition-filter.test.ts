@@ -1,9 +1,13 @@
 /** A page passes line by line, only what may be seen of it, whatever the chunks that it comes in. */
-import { describe, expect, it } from 'vitest';
-import { expositionFilter, LONGEST_LINE } from '../../../src/request/enforce/exposition-filter.ts';
+import { describe, expect, it, vi } from 'vitest';
+import { expositionFilter } from '../../../src/request/enforce/exposition-filter.ts';
+import { LONGEST_LINE } from '../../../src/request/enforce/exposition-reader.ts';
 import { recordingAnswer } from './recording-answer.ts';
 
-const ours = { allows: (labels: (name: string) => string | undefined) => labels('tenant') === 't1' };
+const ours = {
+  allows: (labels: (name: string) => string | undefined) => labels('tenant') === 't1',
+  excludes: (known: (name: string) => readonly string[] | undefined) => known('tenant')?.includes('t1') === false,
+};
 const TEXT = { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' };
 const OPENMETRICS = { 'content-type': 'application/openmetrics-text; version=1.0.0; charset=utf-8' };
 
@@ -49,7 +53,11 @@ describe('the filter of an exposition page', () => {
 
   it('passes the content type on, and no length, validator or other header', () => {
     const headers = { ...TEXT, 'content-length': '512', etag: '"x"', 'last-modified': 'x', 'x-tenants': 't1,t2' };
-    expect(filtered(PAGE, headers).headers).toEqual({ ...TEXT, 'cache-control': 'no-store' });
+    expect(filtered(PAGE, headers).headers).toEqual({
+      ...TEXT,
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    });
   });
 
   it('keeps an exemplar with its sample, and # EOF', () => {
@@ -86,17 +94,76 @@ a_total{tenant="t1"} 1 # {trace_id="x"} 1
   });
 
   it.each([
-    ['a line that cannot be read', 'up{tenant="t2} 1\n', TEXT],
-    ['a page that is not UTF-8', Buffer.from('a{tenant="t\xff"} 1\n', 'latin1'), TEXT],
-    ['a page that ends within a line', 'a{tenant="t2"} 1\na{tenant="t1"', TEXT],
-    ['an OpenMetrics page without # EOF', 'a{tenant="t2"} 1\n', OPENMETRICS],
+    ['a page that ends within a line', 'up{tenant="t2"} 1\na{tenant="t1"} 1'],
+    ['a line of another tenant that ends within its quotes', 'a{tenant="t2",path="C:\\"} 1\na{tenant="t1"} 1\n'],
+    ['two of them', 'a{tenant="t2",b="\nb{tenant="t2",b="\na{tenant="t1"} 1\n'],
+    ['a line of another tenant without a number', 'a{tenant="t2"} one\na{tenant="t1"} 1\n'],
+    ['a line of another tenant with a label that comes twice', 'a{tenant="t2",tenant="t3"} 1\na{tenant="t1"} 1\n'],
+    [
+      'a line of another tenant that is no UTF-8',
+      Buffer.from('a{tenant="t2",b="\xff"} 1\na{tenant="t1"} 1\n', 'latin1'),
+    ],
+    ['metadata and comments that are no UTF-8', Buffer.from('# HELP a \xff\n# \xff\na{tenant="t1"} 1\n', 'latin1')],
+    [
+      'a value of another tenant that goes on over lines',
+      'a{tenant="t2",b="\na{tenant=\\"t1\\"} 2\n"} 1\na{tenant="t1"} 1\n',
+    ],
+  ])('passes on what may be seen beside %s', (_what, page) => {
+    for (const chunk of [1, 5, Infinity]) {
+      expect(filtered(page, TEXT, chunk)).toMatchObject({ status: 200, body: 'a{tenant="t1"} 1\n', ending: 'ended' });
+    }
+  });
+
+  it('passes on a value that goes on over lines, and none of the lines within it', () => {
+    const mine = 'a{tenant="t1",b="x\ny\n\nz"} 1\n';
+    const page = `b{tenant="t2",b="\na{tenant='t1'} 2\n",c="\n"} 1\n${mine}`;
+    for (const chunk of [1, 5, Infinity]) expect(filtered(page, TEXT, chunk).body).toBe(mine);
+  });
+
+  it('takes # EOF without a line feed', () => {
+    expect(filtered('a{tenant="t1"} 1\n# EOF', OPENMETRICS)).toMatchObject({
+      body: 'a{tenant="t1"} 1\n# EOF\n',
+      ending: 'ended',
+    });
+  });
+
+  it.each([
+    ['no content type', {}],
+    ['HTML', { 'content-type': 'text/html; charset=utf-8' }],
+    ['JSON', { 'content-type': 'application/json' }],
+    ['what is no content type', { 'content-type': 'application/openmetrics-text; version' }],
+    ['a content type with a parameter that comes twice', { 'content-type': 'text/plain; a=b; a=c' }],
+  ])('reads %s as text, as Prometheus 2 does, and says so', (_what, headers) => {
+    const answer = filtered('up 1\na{tenant="t1"} 1\n', headers);
+    expect(answer).toMatchObject({ status: 200, body: 'a{tenant="t1"} 1\n' });
+    expect(answer.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
+  });
+
+  it.each([
+    ['a line that cannot be read', 'up 1\nup{tenant="t2} 1\n', TEXT],
+    ['a line whose tenant cannot be read', 'up 1\nup{path="C:\\",tenant="t2"} 1\n', TEXT],
+    ["a line that is another tenant's only perhaps", 'up 1\nup{tenant="t2",tenant="t1"} 1\n', TEXT],
+    ['a page that was cut', 'a{tenant="t1"} 1\na{tenant="t2",b="', TEXT],
+    ['a line with NUL', 'up 1\nup{tenant="t2"\0} 1\n', TEXT],
+    ['NUL behind a backslash', 'up 1\nup{tenant="t2",a="\\\0"} 1\n', TEXT],
+    ['a page that is no UTF-8', Buffer.from('up 1\na{tenant="t1",b="t2\xff"} 1\n', 'latin1'), TEXT],
     ['lines behind # EOF', '# EOF\na{tenant="t1"} 1\n', OPENMETRICS],
-    ['a line that does not end', `a{tenant="t1",b="${'x'.repeat(LONGEST_LINE)}`, TEXT],
-    ['a line that is too long', `a{tenant="t1",b="${'x'.repeat(LONGEST_LINE)}"} 1\n`, TEXT],
+    ['a line that does not end', `up 1\na{tenant="t1",b="${'x'.repeat(LONGEST_LINE)}`, TEXT],
+    ['a line that is too long', `up 1\na{tenant="t1",b="${'x'.repeat(LONGEST_LINE)}"} 1\n`, TEXT],
+    ['a value over too many lines', `up 1\na{tenant="t2",b="${'\n'.repeat(LONGEST_LINE)}"} 1\n`, TEXT],
+    ['too many values over lines', `up 1\na{tenant="t2",b="${'\n",b="'.repeat(20)}"} 1\n`, TEXT],
+    ['HTML', '<p>\n<html>t2</html>\n', { 'content-type': 'text/html' }],
+  ])('is 502 for %s, and the log has the line', (_what, page, headers) => {
+    const answer = filtered(page, headers);
+    expect(answer.ending).toMatch(/^(?:refused|cut) answer_unreadable$/);
+    expect(answer.detail).toMatch(/^line [12] cannot be read: /);
+    expect(`${answer.body}${answer.detail ?? ''}`).not.toContain('t2');
+  });
+
+  it.each([
+    ['an OpenMetrics page without # EOF', 'a{tenant="t2"} 1\n', OPENMETRICS],
     ['gzip nobody asked for', PAGE, { ...TEXT, 'content-encoding': 'gzip' }],
     ['protobuf', PAGE, { 'content-type': 'application/vnd.google.protobuf; encoding=delimited' }],
-    ['HTML', '<html>t2</html>\n', { 'content-type': 'text/html' }],
-    ['no content type', PAGE, {}],
   ])('is 502 for %s', (_what, page, headers) => {
     const answer = filtered(page, headers);
     expect(answer.ending).toMatch(/^(?:refused|cut) answer_unreadable$/);
@@ -123,11 +190,18 @@ a_total{tenant="t1"} 1 # {trace_id="x"} 1
     expect(filtered(PAGE, TEXT, Infinity, status)).toMatchObject({ status: null, ending: 'refused answer_unreadable' });
   });
 
-  it('asks for OpenMetrics only where the client wants it, and for text in any case', () => {
-    expect(expositionFilter(ours, undefined).accept).toBe('text/plain;version=0.0.4');
-    expect(expositionFilter(ours, 'application/vnd.google.protobuf;q=0.9,*/*').accept).toBe('text/plain;version=0.0.4');
-    expect(expositionFilter(ours, 'application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1').accept).toBe(
-      'application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5',
-    );
+  it('puts a line together in time that grows with its length, however small the chunks', () => {
+    const answer = recordingAnswer();
+    const filter = expositionFilter(ours, undefined).over(answer);
+    filter.open(200, TEXT);
+    const byte = Buffer.from('x');
+    const joins = vi.spyOn(Buffer, 'concat');
+    const allocations = vi.spyOn(Buffer, 'allocUnsafe');
+    for (let at = 0; at < 60_000; at++) filter.write(byte);
+    const counts = [joins.mock.calls.length, allocations.mock.calls.length] as const;
+    vi.restoreAllMocks();
+    expect(counts[0]).toBe(0);
+    // Each is twice as large as the one before.
+    expect(counts[1]).toBeLessThan(20);
   });
 });
