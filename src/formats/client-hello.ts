@@ -68,39 +68,108 @@ class Cursor {
   }
 }
 
-/** Reads the first bytes of a connection; a ClientHello may stretch over several records. */
-export function readClientHello(bytes: Buffer): ClientHelloResult {
-  try {
-    const message = handshakeMessage(bytes);
-    if (message !== null) return { kind: 'hello', hello: readBody(new Cursor(message)) };
-  } catch {
-    return { kind: 'other' };
-  }
-  return bytes.length > LONGEST ? { kind: 'other' } : { kind: 'incomplete' };
+/** What a whole message may be spread over; libraries write one record, a few at most. */
+const MOST_RECORDS = 16;
+
+interface Fragment {
+  readonly start: number;
+  /** Where the record ends, which may not have come yet. */
+  readonly end: number;
 }
 
-/** The body of the first handshake message; null when it is not whole. @throws RangeError when it is no ClientHello. */
-function handshakeMessage(bytes: Buffer): Buffer | null {
-  const fragments: Buffer[] = [];
-  let length = 0;
-  for (let at = 0; at < bytes.length;) {
-    if (bytes[at] !== HANDSHAKE_RECORD) throw new RangeError('not a handshake record');
-    if (bytes.length < at + 5) return null;
-    const end = at + 5 + bytes.readUInt16BE(at + 3);
-    if (end === at + 5) throw new RangeError('an empty record');
-    const fragment = bytes.subarray(at + 5, end);
-    fragments.push(fragment);
-    length += fragment.length;
-    if (length >= 4) {
-      const message = Buffer.concat(fragments);
-      if (message[0] !== CLIENT_HELLO) throw new RangeError('not a ClientHello');
-      const wanted = 4 + message.readUIntBE(1, 3);
-      if (wanted > LONGEST) throw new RangeError('too long');
-      if (length >= wanted) return message.subarray(4, wanted);
+/**
+ * Reads the first bytes of a connection as they come. A segment costs no more than its own bytes and a look at sixteen
+ * records: a stranger may send every byte alone, in a record of its own. The message is joined and parsed once.
+ */
+export class ClientHelloReader {
+  #bytes = Buffer.allocUnsafe(2048);
+  #length = 0;
+  readonly #fragments: Fragment[] = [];
+  #wanted: number | null = null;
+
+  /** Takes the next bytes; after another result than `incomplete` it is not asked again. */
+  add(segment: Buffer): ClientHelloResult {
+    this.#append(segment);
+    try {
+      const message = this.#message();
+      if (message !== null) return { kind: 'hello', hello: readBody(new Cursor(message)) };
+    } catch {
+      return { kind: 'other' };
     }
-    at = end;
+    return this.#length > LONGEST ? { kind: 'other' } : { kind: 'incomplete' };
   }
-  return null;
+
+  /** Everything that was added. */
+  taken(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  #append(segment: Buffer): void {
+    const length = this.#length + segment.length;
+    if (length > this.#bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.max(length, 2 * this.#bytes.length));
+      this.taken().copy(larger);
+      this.#bytes = larger;
+    }
+    segment.copy(this.#bytes, this.#length);
+    this.#length = length;
+  }
+
+  /** The body of the first handshake message; null when it is not whole. @throws RangeError when it is no ClientHello. */
+  #message(): Buffer | null {
+    let present = 0;
+    let at = 0;
+    for (let count = 0; at < this.#length; count++) {
+      const record = this.#fragments[count] ?? this.#nextRecord(at);
+      if (record === null) return null;
+      present += Math.min(record.end, this.#length) - record.start;
+      if (present >= 4) {
+        const wanted = this.#announced();
+        if (present >= wanted) return this.#join(wanted).subarray(4);
+      }
+      at = record.end;
+    }
+    return null;
+  }
+
+  /** The record that begins there; null while its head is not whole. */
+  #nextRecord(at: number): Fragment | null {
+    if (this.#fragments.length === MOST_RECORDS) throw new RangeError('too many records');
+    if (this.#bytes[at] !== HANDSHAKE_RECORD) throw new RangeError('not a handshake record');
+    if (this.#length < at + 5) return null;
+    const start = at + 5;
+    const record = { start, end: start + this.#bytes.readUInt16BE(at + 3) };
+    if (record.end === start) throw new RangeError('an empty record');
+    this.#fragments.push(record);
+    return record;
+  }
+
+  /** How long the message is, its head of four bytes included. */
+  #announced(): number {
+    if (this.#wanted !== null) return this.#wanted;
+    const head = this.#join(4);
+    if (head[0] !== CLIENT_HELLO) throw new RangeError('not a ClientHello');
+    const wanted = 4 + head.readUIntBE(1, 3);
+    if (wanted > LONGEST) throw new RangeError('too long');
+    this.#wanted = wanted;
+    return wanted;
+  }
+
+  /** The first bytes of the message, all of which have come. */
+  #join(length: number): Buffer {
+    const joined = Buffer.allocUnsafe(length);
+    let filled = 0;
+    for (const { start, end } of this.#fragments) {
+      if (filled === length) break;
+      filled += this.#bytes.copy(joined, filled, start, Math.min(end, start + length - filled));
+    }
+    return joined;
+  }
+}
+
+/** The first bytes of a connection at once; a ClientHello may stretch over several records. */
+export function readClientHello(bytes: Buffer): ClientHelloResult {
+  return new ClientHelloReader().add(bytes);
 }
 
 function readBody(hello: Cursor): ClientHello {

@@ -3,7 +3,7 @@
  * bytes, in time, and in connections from addresses that would be refused otherwise.
  */
 import type { Socket } from 'node:net';
-import { readClientHello } from '../formats/client-hello.ts';
+import { ClientHelloReader } from '../formats/client-hello.ts';
 import type { ClientHello } from '../formats/client-hello.ts';
 import type { Clock } from '../lib/clock.ts';
 
@@ -41,7 +41,7 @@ export class ClientHelloPeek {
 
   /** Calls `done` once, with every byte unread again; not at all when the connection closes before. */
   look(socket: Socket, { limitMs, isDenied }: PeekOptions, done: (peeked: Peeked) => void): void {
-    let bytes = Buffer.alloc(0);
+    const reader = new ClientHelloReader();
     if (isDenied) this.#denied += 1;
     const stop = (): void => {
       timer.cancel();
@@ -51,13 +51,13 @@ export class ClientHelloPeek {
     };
     const end = (peeked: Peeked): void => {
       stop();
+      const bytes = reader.taken();
       if (bytes.length > 0 && !socket.destroyed) socket.unshift(bytes);
       done(peeked);
     };
     const read = (): void => {
       for (let chunk = next(socket); chunk !== null; chunk = next(socket)) {
-        bytes = Buffer.concat([bytes, chunk]);
-        const result = readClientHello(bytes);
+        const result = reader.add(chunk);
         if (result.kind === 'incomplete') continue;
         end(result.kind === 'hello' ? result.hello : null);
         return;

@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { connect, type ConnectionOptions } from 'node:tls';
 import fc from '../support/property.ts';
-import { beforeAll, describe, expect, it } from 'vitest';
-import { readClientHello } from '../../src/formats/client-hello.ts';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { ClientHelloReader, readClientHello } from '../../src/formats/client-hello.ts';
 
 /** What a real client sends first. */
 async function helloOf(options: ConnectionOptions): Promise<Buffer> {
@@ -78,6 +78,54 @@ describe('a ClientHello', () => {
   it('is asked for no longer than 16 KiB, however it is cut up', () => {
     const byte = Buffer.from([22, 3, 1, 0, 1, 1]);
     expect(readClientHello(Buffer.concat(new Array<Buffer>(4_000).fill(byte))).kind).toBe('other');
+  });
+
+  /** The message in records of `size` bytes each. */
+  const inRecords = (size: number): Buffer => {
+    const body = hello.subarray(5);
+    const records: Buffer[] = [];
+    for (let at = 0; at < body.length; at += size) {
+      const part = body.subarray(at, at + size);
+      records.push(Buffer.from([22, 3, 1, part.length >> 8, part.length & 255]), part);
+    }
+    return Buffer.concat(records);
+  };
+
+  it('is not looked for in more than sixteen records', () => {
+    const size = Math.ceil((hello.length - 5) / 16);
+    expect(readClientHello(inRecords(size)).kind).toBe('hello');
+    expect(readClientHello(Buffer.concat([inRecords(size), inRecords(1)])).kind).toBe('hello');
+    expect(readClientHello(inRecords(1)).kind).toBe('other');
+  });
+
+  it('is told the same however it comes, byte by byte included', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 120 }), fc.integer({ min: 1, max: 60 }), (size, step) => {
+        const bytes = inRecords(size);
+        const reader = new ClientHelloReader();
+        let result = reader.add(bytes.subarray(0, 0));
+        for (let at = 0; at < bytes.length && result.kind === 'incomplete'; at += step) {
+          result = reader.add(bytes.subarray(at, at + step));
+        }
+        expect(result).toEqual(readClientHello(bytes));
+      }),
+    );
+  });
+
+  it('costs one join, however many segments it comes in', () => {
+    const join = vi.spyOn(Buffer, 'concat');
+    const copy = vi.spyOn(Buffer.prototype, 'copy');
+    const reader = new ClientHelloReader();
+    // A message that is announced with 16 000 bytes and comes one by one.
+    const head = Buffer.from([22, 3, 1, 0x3e, 0x84, 1, 0, 0x3e, 0x80]);
+    for (const byte of head) reader.add(Buffer.from([byte]));
+    for (let count = 0; count < 15_000; count++) reader.add(Buffer.from([0]));
+    const copies = copy.mock.calls.length;
+    copy.mockRestore();
+    expect(join).not.toHaveBeenCalled();
+    join.mockRestore();
+    // One a segment, a few as the buffer grows, two for the head of the message.
+    expect(copies).toBeLessThan(15_009 + 10);
   });
 
   it('never throws, whatever is changed in it', () => {
