@@ -2,12 +2,13 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { readOpening } from '../formats/opening.ts';
 import type { DenyReason } from '../request/deny-reasons.ts';
 import { HEADER_BYTES, type Arrive } from './arrivals.ts';
 import type { LiveConnection } from './live-connection.ts';
 import type { ListenPorts } from './ports.ts';
+import { PROXY_PROTOCOL, type ReportRefusal } from './refusal-report.ts';
 import type { Registry } from './registry.ts';
-import type { ReportRefusal } from './refusal-report.ts';
 
 export interface Http1Server {
   accept(connection: LiveConnection): void;
@@ -71,7 +72,7 @@ export function createHttp1Server({ rawRefusal, registry, report, arrive }: Http
       // Not one byte of a request: a browser's spare connection wants no answer.
       registry.cut(connection, 'idle_timeout');
     } else {
-      refuse(connection, reasonOf(code), code);
+      refuse(connection, reasonOf(code), isProxyHeader(error) ? PROXY_PROTOCOL : code);
     }
   });
 
@@ -92,6 +93,12 @@ export function createHttp1Server({ rawRefusal, registry, report, arrive }: Http
 /** llhttp's own codes and Node's time-out; the others are errors of the socket, and nobody is there to be answered. */
 function isParserRefusal(code: string): boolean {
   return code.startsWith('HPE_') || code === 'ERR_HTTP_REQUEST_TIMEOUT';
+}
+
+/** With the parser's refusals Node hands out the chunk that it choked on. */
+function isProxyHeader(error: Error): boolean {
+  const { rawPacket } = error as { readonly rawPacket?: Buffer };
+  return rawPacket !== undefined && readOpening(rawPacket) === 'proxy-protocol';
 }
 
 function reasonOf(code: string): DenyReason {

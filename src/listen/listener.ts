@@ -12,13 +12,14 @@ import { Admission } from './admission.ts';
 import { createArrivals } from './arrivals.ts';
 import { createHttp1Server, type Http1Server } from './http1-server.ts';
 import { createHttp2Server, type Http2Server } from './http2-server.ts';
+import { FirstBytes, isChallengeHello, type Seen } from './first-bytes.ts';
+import { endAndLinger } from './last-words.ts';
 import { boundAddress, openAll } from './listen-sockets.ts';
 import { LiveConnection } from './live-connection.ts';
 import type { BoundAddress, Listener, ListenPorts, TlsChallenge } from './ports.ts';
-import { certificateFields, createRefusalReport, type ReportRefusal } from './refusal-report.ts';
+import { certificateFields, createRefusalReport, PROXY_PROTOCOL, type ReportRefusal } from './refusal-report.ts';
 import { Registry } from './registry.ts';
 import { createTlsServer } from './tls-server.ts';
-import { ClientHelloPeek, isChallengeHello } from './client-hello-peek.ts';
 
 export type { Listener, ListenPorts } from './ports.ts';
 
@@ -27,8 +28,16 @@ const UNIX_PEER = '127.0.0.1';
 
 interface Accepted {
   readonly address: string;
+  readonly socket: Socket;
   isShakingHands: boolean;
+  /** Closed by us, and counted: what else goes wrong with it is a consequence. */
+  isCut: boolean;
+  /** null until its handshake is over. */
+  connection: LiveConnection | null;
 }
+
+/** A request that is just on its way may still be answered. */
+const GIVE_WAY_MS = 1_000;
 
 export function createListener(ports: ListenPorts): Listener {
   return new SocketListener(ports);
@@ -37,13 +46,15 @@ export function createListener(ports: ListenPorts): Listener {
 class SocketListener implements Listener {
   readonly #ports: ListenPorts;
   readonly #report: ReportRefusal;
-  readonly #admission = new Admission();
+  readonly #admission = new Admission<Accepted>(isSilent);
   readonly #registry: Registry;
-  readonly #peek: ClientHelloPeek;
+  readonly #firstBytes: FirstBytes;
   readonly #http1: Http1Server;
   readonly #http2: Http2Server;
   /** Every accepted socket, by whose 'close' its place is given back. */
-  readonly #accepted = new Map<Socket, Accepted>();
+  readonly #accepted = new Set<Accepted>();
+  /** Also those that have closed: a handshake may fail after it. */
+  readonly #bySocket = new WeakMap<Socket, Accepted>();
   readonly #whenEmpty = new Set<() => void>();
   #servers: readonly Server[] = [];
   #tlsServer: TlsServer | null = null;
@@ -59,7 +70,7 @@ class SocketListener implements Listener {
     this.#ports = ports;
     this.#report = report;
     this.#registry = registry;
-    this.#peek = new ClientHelloPeek(ports.clock);
+    this.#firstBytes = new FirstBytes(ports.clock);
     this.#http1 = createHttp1Server({ rawRefusal: (reason) => ports.rawRefusal(reason), registry, report, arrive });
     this.#http2 = createHttp2Server({ clock: ports.clock, registry, report, arrive });
   }
@@ -94,20 +105,15 @@ class SocketListener implements Listener {
     return createTlsServer(tls, config, {
       secureContextOptions: (pair, settings) => this.#ports.secureContextOptions(pair, settings),
       secured: (socket, raw, facts) => {
-        const accepted = raw === undefined ? undefined : this.#accepted.get(raw);
+        const accepted = raw === undefined ? undefined : this.#bySocket.get(raw);
         if (accepted !== undefined) accepted.isShakingHands = false;
-        this.#open(socket, accepted?.address, facts);
+        this.#open(socket, accepted, facts);
       },
       failed: (reason, raw, detail) => {
-        this.#report(reason, this.#addressOf(raw) ?? 'unknown', { detail });
+        const accepted = raw === undefined ? undefined : this.#bySocket.get(raw);
+        if (accepted?.isCut !== true) this.#report(reason, accepted?.address ?? 'unknown', { detail });
       },
     });
-  }
-
-  /** Also of a socket that has closed: it remembers its peer once it was asked. */
-  #addressOf(raw: Socket | undefined): string | null {
-    if (raw === undefined) return null;
-    return this.#accepted.get(raw)?.address ?? normalizeAddress(raw.remoteAddress ?? '');
   }
 
   #onSocket(socket: Socket, peer: string | undefined): void {
@@ -120,62 +126,99 @@ class SocketListener implements Listener {
     const denied = this.#ports.mayConnect(address);
     const challenge = this.#tlsServer === null ? null : (this.#ports.challenge?.() ?? null);
     // A CA asks from anywhere: while it may, the first message decides whether `allow` applies.
-    const mayLook = challenge?.isPending() === true && (denied === null || this.#peek.hasRoom());
-    const reason = (mayLook ? null : denied) ?? this.#admission.enter(address, this.#current().limits);
-    if (reason !== null) {
+    const pending = challenge?.isPending() === true ? challenge : null;
+    if (denied !== null && pending === null) {
       socket.destroy();
-      this.#report(reason, address);
+      this.#report(denied, address);
       return;
     }
-    this.#admit(socket, address);
-    if (mayLook) this.#look(socket, address, challenge, denied);
-    else this.#handOver(socket, address);
+    const accepted = this.#admit(socket, address);
+    if (accepted === null) return;
+    if (this.#tlsServer === null) this.#open(socket, accepted, null);
+    else this.#look(accepted, pending, denied);
   }
 
-  #handOver(socket: Socket, address: string): void {
-    if (this.#tlsServer === null) this.#open(socket, address, null);
-    else this.#tlsServer.emit('connection', socket);
-  }
-
-  #look(socket: Socket, address: string, challenge: TlsChallenge, denied: DenyReason | null): void {
-    this.#peek.look(
-      socket,
-      { limitMs: this.#current().limits.handshakeTimeoutMs, isDenied: denied !== null },
-      (hello) => {
-        if (hello === 'timeout') {
-          socket.destroy();
-          this.#report(denied ?? 'tls_handshake_timeout', address, { detail: 'no ClientHello' });
-        } else if (isChallengeHello(hello)) {
-          challenge.serve(socket, hello.serverName ?? '');
-        } else if (denied !== null) {
-          socket.destroy();
-          this.#report(denied, address);
-        } else {
-          this.#handOver(socket, address);
-        }
-      },
-    );
-  }
-
-  #admit(socket: Socket, address: string): void {
-    this.#accepted.set(socket, { address, isShakingHands: this.#tlsServer !== null });
-    this.#ports.metrics.connectionOpened();
-    ignoreErrors(socket);
-    socket.once('close', () => {
-      this.#accepted.delete(socket);
-      this.#admission.leave(address);
-      this.#ports.metrics.connectionClosed();
-      if (this.#accepted.size === 0) for (const callback of this.#whenEmpty) callback();
+  #look(accepted: Accepted, pending: TlsChallenge | null, denied: DenyReason | null): void {
+    const { socket, address } = accepted;
+    const limitMs = this.#current().limits.handshakeTimeoutMs;
+    const whole = pending !== null;
+    this.#firstBytes.look(socket, { limitMs, whole, denied: denied === null ? null : address }, (seen) => {
+      if (accepted.isCut) return;
+      if (pending !== null && seen.kind === 'tls' && isChallengeHello(seen.hello)) {
+        pending.serve(socket, seen.hello.serverName ?? '');
+      } else if (denied === null) {
+        this.#goOn(accepted, seen);
+      } else {
+        socket.destroy();
+        this.#report(denied, address, seen.kind === 'timeout' ? { detail: 'no ClientHello' } : {});
+      }
     });
   }
 
-  /** The handshake is over, or there is none: judged before one byte of HTTP is read. */
-  #open(socket: Socket, peer: string | undefined, tls: TlsFacts | null): void {
+  #goOn(accepted: Accepted, { kind }: Seen): void {
+    const { socket, address } = accepted;
+    switch (kind) {
+      case 'tls':
+        // TLS may have been switched off by a reload meanwhile.
+        if (this.#tlsServer === null) socket.destroy();
+        else this.#tlsServer.emit('connection', socket);
+        return;
+      case 'http':
+        this.#report('http_on_tls_port', address);
+        endAndLinger(socket, this.#ports.clock, this.#ports.rawRefusal('http_on_tls_port'));
+        return;
+      case 'timeout':
+        socket.destroy();
+        this.#report('tls_handshake_timeout', address, { detail: 'no ClientHello' });
+        return;
+      default:
+        socket.destroy();
+        this.#report('tls_handshake_failed', address, { detail: kind === 'gone' ? 'ECONNRESET' : PROXY_PROTOCOL });
+    }
+  }
+
+  /** @returns null when there is no place for it; it is closed then. */
+  #admit(socket: Socket, address: string): Accepted | null {
+    const isShakingHands = this.#tlsServer !== null;
+    const accepted: Accepted = { address, socket, isShakingHands, isCut: false, connection: null };
+    const entry = this.#admission.enter(accepted, address, this.#current().limits);
+    if (entry.kind === 'refused') {
+      socket.destroy();
+      this.#report(entry.reason, address);
+      return null;
+    }
+    if (entry.kind === 'replaced') this.#giveWay(entry.holder, entry.reason);
+    this.#accepted.add(accepted);
+    this.#bySocket.set(socket, accepted);
+    this.#ports.metrics.connectionOpened();
     ignoreErrors(socket);
-    if (peer === undefined || this.#isStopping) {
+    socket.once('close', () => {
+      this.#accepted.delete(accepted);
+      this.#admission.leave(accepted);
+      this.#ports.metrics.connectionClosed();
+      if (this.#accepted.size === 0) for (const callback of this.#whenEmpty) callback();
+    });
+    return accepted;
+  }
+
+  #giveWay(accepted: Accepted, reason: DenyReason): void {
+    const { socket, address, connection } = accepted;
+    accepted.isCut = true;
+    const detail = 'its place went to a newcomer';
+    this.#report(reason, address, { ...(connection === null ? {} : { connection: connection.facts.id }), detail });
+    if (connection?.authenticated === true) connection.leave(null, GIVE_WAY_MS);
+    else if (connection === null) socket.destroy();
+    else connection.destroy();
+  }
+
+  /** The handshake is over, or there is none: judged before one byte of HTTP is read. */
+  #open(socket: Socket, accepted: Accepted | undefined, tls: TlsFacts | null): void {
+    ignoreErrors(socket);
+    if (accepted === undefined || accepted.isCut || this.#isStopping) {
       socket.destroy();
       return;
     }
+    const peer = accepted.address;
     const facts: ConnectionFacts = { id: ++this.#lastId, peer, tls };
     // The address again: the configuration may have changed during the handshake.
     const reason = (tls === null ? null : this.#ports.mayConnect(peer)) ?? this.#ports.judge(facts);
@@ -185,6 +228,10 @@ class SocketListener implements Listener {
       return;
     }
     const connection = new LiveConnection(facts, socket, this.#current().generation, this.#ports.clock);
+    accepted.connection = connection;
+    connection.onAuthenticated = () => {
+      this.#admission.authenticated(accepted);
+    };
     this.#registry.add(connection);
     if (tls?.alpn === 'h2') this.#http2.accept(connection);
     else this.#http1.accept(connection);
@@ -201,7 +248,7 @@ class SocketListener implements Listener {
   async drain(ms: number): Promise<void> {
     this.#stop();
     this.#registry.drainAll(ms);
-    for (const [socket, { isShakingHands }] of this.#accepted) if (isShakingHands) socket.destroy();
+    for (const { socket, isShakingHands } of this.#accepted) if (isShakingHands) socket.destroy();
     await this.#emptyWithin(ms);
     await this.close();
   }
@@ -210,7 +257,7 @@ class SocketListener implements Listener {
     this.#stop();
     this.#registry.close();
     this.#http1.close();
-    for (const socket of this.#accepted.keys()) socket.destroy();
+    for (const { socket } of this.#accepted) socket.destroy();
     await this.#emptyWithin(null);
   }
 
@@ -233,6 +280,11 @@ class SocketListener implements Listener {
       this.#whenEmpty.add(done);
     });
   }
+}
+
+/** It waits for nothing of ours. */
+function isSilent({ connection }: Accepted): boolean {
+  return connection === null || connection.inFlight.size === 0;
 }
 
 function isSameTls(previous: Config | null, next: Config): boolean {

@@ -6,6 +6,7 @@ import type { Connection, ConnectionFacts } from '../request/connection.ts';
 import type { DenyReason } from '../request/deny-reasons.ts';
 import { EventRate } from './event-rate.ts';
 import type { RawRequest, RawResponse } from './ports.ts';
+import { LINGER_MS } from './last-words.ts';
 import { StallWatch, type OutgoingSample } from './stall.ts';
 import { UnseenStreams } from './unseen-streams.ts';
 import type { ConnectionState } from './verdict.ts';
@@ -27,8 +28,6 @@ const FLOOD_EVENTS = 100;
 const FLOOD_WINDOW_MS = 10_000;
 /** A browser with a page of assets, a health check a tenth of a second: more than that nobody needs. */
 const STRANGER_REQUESTS = 200;
-/** How long a client whose request the parser refused may take to read the answer. */
-const LINGER_MS = 1_000;
 
 export class LiveConnection implements Connection {
   readonly facts: ConnectionFacts;
@@ -41,7 +40,8 @@ export class LiveConnection implements Connection {
   /** Requests before it has authenticated. */
   readonly strangers = new EventRate(STRANGER_REQUESTS, FLOOD_WINDOW_MS);
   judgedUnder: number;
-  authenticated = false;
+  /** Called once, when it has authenticated. */
+  onAuthenticated: (() => void) | null = null;
   session: ServerHttp2Session | null = null;
   /** What its protocol looks at with every sweep. */
   onSweep: (() => void) | null = null;
@@ -54,6 +54,7 @@ export class LiveConnection implements Connection {
   #leaveBy: number | null = null;
   #leaveReason: DenyReason | null = null;
   #wasCut = false;
+  #authenticated = false;
 
   constructor(facts: ConnectionFacts, socket: Socket, generation: number, clock: Clock) {
     this.facts = facts;
@@ -65,6 +66,15 @@ export class LiveConnection implements Connection {
     this.#bytesReadAtRest = socket.bytesRead;
     const ends = facts.tls?.certificate?.chain.map(({ notAfter }) => notAfter) ?? [];
     this.#certificateEnd = ends.length === 0 ? null : Math.min(...ends);
+  }
+
+  get authenticated(): boolean {
+    return this.#authenticated;
+  }
+
+  set authenticated(isSo: boolean) {
+    if (isSo && !this.#authenticated) this.onAuthenticated?.();
+    this.#authenticated = isSo;
   }
 
   get leaving(): boolean {

@@ -12,6 +12,9 @@ export interface RefusalFields {
 
 export type ReportRefusal = (reason: DenyReason, address: string, fields?: RefusalFields) => void;
 
+/** What a load balancer puts in front, when it is told to. */
+export const PROXY_PROTOCOL =
+  'a PROXY protocol header, which is not understood here: switch it off in the proxy in front';
 const GONE = 'ECONNRESET';
 
 export function createRefusalReport({ log, metrics }: { readonly log: Log; readonly metrics: Metrics }): ReportRefusal {

@@ -26,18 +26,26 @@ export const DENY_REASONS = {
   too_many_connections: {
     status: null,
     public: '',
-    meaning: 'All of `limits.connections` are taken.',
+    meaning:
+      'All of `limits.connections` are taken. The place goes to the newcomer, and what is closed is the oldest connection that has not authenticated, of the address or net that has most of them; without one, the oldest that rests; without that, the newcomer.',
   },
   too_many_connections_from_address: {
     status: null,
     public: '',
-    meaning: 'One address (an IPv6 /64 counts as one) holds `limits.connections_per_address` connections.',
+    meaning:
+      'One address (an IPv6 /64 counts as one) holds `limits.connections_per_address` connections. The place goes to its newcomer as with `too_many_connections`.',
   },
   tls_handshake_failed: {
     status: null,
     public: '',
     meaning:
-      "The TLS handshake failed: plain HTTP, an old TLS version, no common cipher, or a port scan. An alert from the client (`…ALERT_BAD_CERTIFICATE`, `…ALERT_UNKNOWN_CA`) means that the client does not trust the gate's certificate: give it the CA and check the name. A client that resets the connection (`ECONNRESET`) is logged at debug.",
+      "The TLS handshake failed: an old TLS version, no common cipher, a PROXY protocol header (the detail says so), or a port scan. An alert from the client (`…ALERT_BAD_CERTIFICATE`, `…ALERT_UNKNOWN_CA`) means that the client does not trust the gate's certificate: give it the CA and check the name. A client that resets the connection (`ECONNRESET`) is logged at debug.",
+  },
+  http_on_tls_port: {
+    status: 400,
+    // Go's words (net/http), which others look for.
+    public: 'Client sent an HTTP request to an HTTPS server.',
+    meaning: 'Plain HTTP on a TLS port: the client says `http://` where it must say `https://`.',
   },
   tls_handshake_timeout: {
     status: null,

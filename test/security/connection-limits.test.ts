@@ -38,15 +38,17 @@ describe('addresses', () => {
   test('one address holds no more than its connections, others still come in, and places are given back', async () => {
     const rig = await start(configOf({ limits: { ...LIMITS, connectionsPerAddress: 2 } }));
     const first = await dialTcp(rig.port);
-    await dialTcp(rig.port);
+    const second = await dialTcp(rig.port);
     const third = await dialTcp(rig.port);
-    await third.closed;
+    await first.closed;
     expect(rig.refused).toEqual(['too_many_connections_from_address']);
+    expect(rig.listener.connections()).toBe(2);
     const other = await dialTcp(rig.port, { localAddress: '127.0.0.2' });
     other.socket.write(GET);
     await poll('the other answered', () => other.received().includes('200 OK'));
-    first.socket.destroy();
+    second.socket.destroy();
     await poll('a place given back', () => rig.listener.connections() === 2);
+    expect(third.isClosed()).toBe(false);
     const again = await dialTcp(rig.port);
     again.socket.write(GET);
     await poll('an answer', () => again.received().includes('200 OK'));
@@ -54,12 +56,15 @@ describe('addresses', () => {
 
   test('the total is bounded, handshakes included', async () => {
     const rig = await start(configOf({ tls: tlsOf([server]), limits: { ...LIMITS, connections: 2 } }));
-    await dialTcp(rig.port);
+    const first = await dialTcp(rig.port);
     await dialTcp(rig.port, { localAddress: '127.0.0.2' });
     await poll('two accepted', () => rig.listener.connections() === 2);
     const third = await dialTcp(rig.port, { localAddress: '127.0.0.3' });
-    await third.closed;
+    await first.closed;
     expect(rig.refused).toEqual(['too_many_connections']);
+    expect(rig.lines).toMatchObject([{ fields: { detail: 'its place went to a newcomer' } }]);
+    expect(rig.listener.connections()).toBe(2);
+    expect(third.isClosed()).toBe(false);
   });
 });
 
@@ -75,17 +80,35 @@ describe('handshakes', () => {
     await poll('the place given back', () => rig.listener.connections() === 0);
   });
 
-  test('plain HTTP on the TLS port is a failed handshake with its address', async () => {
+  test.each([
+    ['at once', GET.length],
+    ['byte by byte', 1],
+  ])('plain HTTP on the TLS port is told so, %s', async (_how, step) => {
     const rig = await start(configOf({ tls: tlsOf([server]) }));
     const client = await dialTcp(rig.port);
-    client.socket.write(GET);
+    for (let at = 0; at < GET.length; at += step) {
+      client.socket.write(GET.slice(at, at + step));
+      await new Promise(setImmediate);
+    }
     await client.closed;
+    expect(client.received()).toBe(RAW_REFUSAL);
     expect(rig.lines).toMatchObject([
-      {
-        level: 'info',
-        fields: { reason: 'tls_handshake_failed', address: '127.0.0.1', detail: 'ERR_SSL_HTTP_REQUEST' },
-      },
+      { level: 'info', fields: { reason: 'http_on_tls_port', address: '127.0.0.1' }, message: 'connection refused' },
     ]);
+    expect(rig.arrivals).toEqual([]);
+  });
+
+  test.each([
+    ['version 1', Buffer.from('PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n')],
+    ['version 2', Buffer.from('\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c')],
+  ])('a PROXY protocol header of %s is named in the log', async (_name, header) => {
+    for (const tls of [tlsOf([server]), null]) {
+      const rig = await start(configOf({ tls }));
+      const client = await dialTcp(rig.port);
+      client.socket.write(header);
+      await client.closed;
+      expect(rig.lines).toMatchObject([{ fields: { detail: expect.stringContaining('PROXY protocol') as string } }]);
+    }
   });
 
   test('a client that leaves in its handshake is counted, with its address, and makes no noise', async () => {

@@ -3,13 +3,17 @@
  * answers of pending challenges and 404 for everything else; it knows nothing of the gate behind it.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { once } from 'node:events';
+import { addressPath } from '../../../formats/address.ts';
 import { parseListenAddress } from '../../../formats/listen-address.ts';
 import { PromgateError } from '../../../lib/errors.ts';
+import { FairPlaces } from '../../../lib/fair-places.ts';
 import type { ChallengeAnswerer } from '../contract.ts';
 import { isToken } from './token.ts';
 
 const PREFIX = '/.well-known/acme-challenge/';
+const MOST_CONNECTIONS = 64;
 const WEBROOT_HINT = 'if another server has port 80, let it serve a directory and set challenge to its webroot';
 const HINTS: Readonly<Record<string, string>> = {
   EACCES: 'ports below 1024 need the capability CAP_NET_BIND_SERVICE; or set challenge to a webroot or a dns-01 hook',
@@ -91,7 +95,7 @@ async function open(listen: string, answers: ReadonlyMap<string, string>): Promi
       answer(request, response, answers);
     },
   );
-  server.maxConnections = 64;
+  server.on('connection', sharePlaces());
   server.maxRequestsPerSocket = 8;
   server.on('clientError', (_error, socket) => socket.destroy());
   server.on('connect', (_request, socket) => socket.destroy());
@@ -108,6 +112,29 @@ async function open(listen: string, answers: ReadonlyMap<string, string>): Promi
   }
   server.on('error', () => undefined);
   return server;
+}
+
+/**
+ * A CA asks from several places of the world, once each: whoever holds the connections by saying nothing makes room for it.
+ * @returns the listener for accepted sockets.
+ */
+function sharePlaces(): (socket: Socket) => void {
+  const places = new FairPlaces<Socket>();
+  return (socket) => {
+    if (places.size >= MOST_CONNECTIONS) {
+      const yielding = places.yielding(isSilent);
+      if (yielding !== null) places.delete(yielding);
+      yielding?.destroy();
+    }
+    places.add(socket, addressPath(socket.remoteAddress ?? ''));
+    socket.once('close', () => {
+      places.delete(socket);
+    });
+  };
+}
+
+function isSilent({ bytesRead }: Socket): boolean {
+  return bytesRead === 0;
 }
 
 function answer(request: IncomingMessage, response: ServerResponse, answers: ReadonlyMap<string, string>): void {

@@ -1,0 +1,84 @@
+/**
+ * Who holds a bounded number of places, and who of them yields to a newcomer: the oldest of the largest group. Groups
+ * are nested (a net, the addresses in it), so that a whole net of small groups counts as the one party that it may be.
+ * Bookkeeping only: it closes nothing, and its owner says how many there may be.
+ */
+
+interface Node<Holder> {
+  size: number;
+  /** Those that this group is divided into; empty at the last level. */
+  readonly parts: Map<string, Node<Holder>>;
+  /** Oldest first; empty above the last level. */
+  readonly holders: Set<Holder>;
+}
+
+export class FairPlaces<Holder> {
+  readonly #root: Node<Holder> = emptyNode();
+  readonly #groups = new Map<Holder, readonly string[]>();
+
+  get size(): number {
+    return this.#root.size;
+  }
+
+  /** @param group from the widest to the narrowest; all of one table have names that tell the levels apart. */
+  add(holder: Holder, group: readonly string[]): void {
+    if (this.#groups.has(holder)) return;
+    this.#groups.set(holder, group);
+    let node = this.#root;
+    node.size += 1;
+    for (const name of group) {
+      const known = node.parts.get(name);
+      const part = known ?? emptyNode<Holder>();
+      if (known === undefined) node.parts.set(name, part);
+      part.size += 1;
+      node = part;
+    }
+    node.holders.add(holder);
+  }
+
+  /** Whether it had a place. */
+  delete(holder: Holder): boolean {
+    const group = this.#groups.get(holder);
+    if (group === undefined) return false;
+    this.#groups.delete(holder);
+    let node = this.#root;
+    node.size -= 1;
+    for (const name of group) {
+      const part = node.parts.get(name);
+      if (part === undefined) return true;
+      part.size -= 1;
+      if (part.size === 0) {
+        node.parts.delete(name);
+        return true;
+      }
+      node = part;
+    }
+    node.holders.delete(holder);
+    return true;
+  }
+
+  /**
+   * The one that yields: of the largest group, down to the last level (of equals the one that came first), the oldest
+   * that is silent, else the oldest. Its cost is one look at the groups of each level on the way.
+   * @param within only there.
+   */
+  yielding(isSilent: (holder: Holder) => boolean, within: readonly string[] = []): Holder | null {
+    let node: Node<Holder> | undefined = this.#root;
+    for (const name of within) node = node?.parts.get(name);
+    while (node !== undefined && node.parts.size > 0) node = largest(node.parts);
+    if (node === undefined) return null;
+    for (const holder of node.holders) if (isSilent(holder)) return holder;
+    const [oldest = null] = node.holders;
+    return oldest;
+  }
+}
+
+function emptyNode<Holder>(): Node<Holder> {
+  return { size: 0, parts: new Map(), holders: new Set() };
+}
+
+function largest<Holder>(parts: ReadonlyMap<string, Node<Holder>>): Node<Holder> | undefined {
+  let found: Node<Holder> | undefined;
+  for (const part of parts.values()) if (found === undefined || part.size > found.size) found = part;
+  return found;
+}

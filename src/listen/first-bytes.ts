@@ -1,0 +1,102 @@
+/**
+ * Looks at the first bytes of a connection and puts them back, before any TLS stack sees it: a client that speaks plain
+ * HTTP is told so, and a CA that proves a name is found by its ClientHello. Bounded in bytes, in time, and in connections
+ * from addresses that would be refused otherwise. It closes nothing.
+ */
+import type { Socket } from 'node:net';
+import { addressPath } from '../formats/address.ts';
+import { ClientHelloReader, type ClientHello } from '../formats/client-hello.ts';
+import { readOpening } from '../formats/opening.ts';
+import type { Clock } from '../lib/clock.ts';
+import { FairPlaces } from '../lib/fair-places.ts';
+
+const ACME_TLS_PROTOCOL = 'acme-tls/1';
+/** Of addresses that `allow` refuses: a CA asks a handful of times for each name. */
+const MOST_DENIED = 32;
+const LONGEST_DENIED_MS = 5_000;
+
+/** What was seen; every byte is unread again. */
+export type Seen =
+  /** TLS, or what is not understood; whoever handles TLS finds out. @see Look.whole for the ClientHello. */
+  | { readonly kind: 'tls'; readonly hello: ClientHello | null }
+  | { readonly kind: 'http' }
+  | { readonly kind: 'proxy-protocol' }
+  | { readonly kind: 'timeout' }
+  /** The client has left. */
+  | { readonly kind: 'gone' }
+  /** It was silent for the longest among those of the largest group of refused addresses, and another one came. */
+  | { readonly kind: 'yielded' };
+
+export interface Look {
+  readonly limitMs: number;
+  /** Whether the whole ClientHello is read. */
+  readonly whole: boolean;
+  /** The address, when `allow` refuses it. */
+  readonly denied: string | null;
+}
+
+/** RFC 8737 §3: a validation offers this protocol and no other. */
+export function isChallengeHello(hello: ClientHello | null): hello is ClientHello {
+  return hello !== null && hello.protocols.length === 1 && hello.protocols[0] === ACME_TLS_PROTOCOL;
+}
+
+export class FirstBytes {
+  readonly #clock: Clock;
+  readonly #denied = new FairPlaces<() => void>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Calls `done` once. */
+  look(socket: Socket, { limitMs, whole, denied }: Look, done: (seen: Seen) => void): void {
+    const reader = new ClientHelloReader();
+    const end = (seen: Seen): void => {
+      timer.cancel();
+      socket.off('readable', read);
+      socket.off('close', gone);
+      this.#denied.delete(giveWay);
+      const bytes = reader.taken();
+      if (bytes.length > 0 && !socket.destroyed) socket.unshift(bytes);
+      done(seen);
+    };
+    const read = (): void => {
+      for (let chunk = next(socket); chunk !== null; chunk = next(socket)) {
+        const result = reader.add(chunk);
+        const seen = whole && result.kind === 'hello' ? { kind: 'tls' as const, hello: result.hello } : null;
+        const opening = seen ?? seenOf(reader, whole && result.kind === 'incomplete');
+        if (opening === null) continue;
+        end(opening);
+        return;
+      }
+    };
+    const gone = (): void => {
+      end({ kind: 'gone' });
+    };
+    const giveWay = (): void => {
+      end({ kind: 'yielded' });
+    };
+    const timer = this.#clock.after(denied === null ? limitMs : Math.min(limitMs, LONGEST_DENIED_MS), () => {
+      end({ kind: 'timeout' });
+    });
+    if (denied !== null) this.#enter(giveWay, denied);
+    socket.on('readable', read);
+    socket.once('close', gone);
+  }
+
+  #enter(giveWay: () => void, address: string): void {
+    if (this.#denied.size >= MOST_DENIED) this.#denied.yielding(() => true)?.();
+    this.#denied.add(giveWay, addressPath(address));
+  }
+}
+
+function seenOf(reader: ClientHelloReader, isIncomplete: boolean): Seen | null {
+  const opening = readOpening(reader.taken());
+  if (opening === null) return null;
+  if (opening === 'http' || opening === 'proxy-protocol') return { kind: opening };
+  return opening === 'tls' && isIncomplete ? null : { kind: 'tls', hello: null };
+}
+
+function next(socket: Socket): Buffer | null {
+  return socket.read() as Buffer | null;
+}
