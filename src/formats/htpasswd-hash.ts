@@ -1,6 +1,6 @@
 /**
- * One password hash: text → its parsed fields, strictly. What passes here can be verified; what could never match, or
- * would cost too much to verify, is refused with a message that repeats nothing of it.
+ * One password hash: text → its parsed fields, strictly. What passes here can be verified; what could never match is
+ * refused with a message that repeats nothing of it.
  */
 import { parsed, unparsed, type Parsed } from '../lib/problem.ts';
 
@@ -23,8 +23,8 @@ export type HtpasswdHash =
 
 export const PASSWD_HINT = 'make a bcrypt hash with `promgate passwd FILE add USER`';
 
-/** One check at this cost takes some 5 s of a core: more is a way to stop all logins. */
-const BCRYPT_COSTS = { least: 4, most: 16 };
+/** Those of every bcrypt. What costs much is checked apart from the rest, and warned of. */
+const BCRYPT_COSTS = { least: 4, most: 31 };
 /** crypt(5) raises anything below the least; the most takes about 1 s of a core. */
 const SHA_CRYPT_ROUNDS = { least: 1000, most: 1_000_000, default: 5000 };
 const LONGEST_SSHA_SALT = 64;

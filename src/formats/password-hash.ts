@@ -37,25 +37,6 @@ export function verifyPassword(hash: HtpasswdHash, password: string): boolean {
   }
 }
 
-/**
- * What one verification costs, about, in milliseconds of one core of 2020: to compare users with one another and to
- * bound deadlines, not to predict.
- */
-export function hashCost(hash: HtpasswdHash): number {
-  switch (hash.scheme) {
-    case 'bcrypt':
-      return 0.07 * 2 ** hash.cost;
-    case 'apr1':
-      return 2;
-    case 'sha1':
-    case 'ssha':
-      return 0.01;
-    case 'sha256-crypt':
-    case 'sha512-crypt':
-      return 0.0025 * hash.rounds;
-  }
-}
-
 function sha1(...parts: readonly Uint8Array[]): string {
   const digest = createHash('sha1');
   for (const part of parts) digest.update(part);

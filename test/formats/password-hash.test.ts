@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { parseHash, type HtpasswdHash } from '../../src/formats/htpasswd.ts';
-import { hashCost, LONGEST_PASSWORD_BYTES, verifyPassword } from '../../src/formats/password-hash.ts';
+import { hashCost } from '../../src/formats/hash-cost.ts';
+import { LONGEST_PASSWORD_BYTES, verifyPassword } from '../../src/formats/password-hash.ts';
 
 function hashOf(text: string): HtpasswdHash {
   const read = parseHash(text);

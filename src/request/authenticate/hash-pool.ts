@@ -42,12 +42,16 @@ export interface HashPool {
   close(): Promise<void>;
 }
 
+export type HashMetrics = Pick<Metrics, 'hashQueue' | 'passwordChecked' | 'passwordHashed'>;
+
 export interface HashPoolOptions {
   readonly hashing: Hashing;
   readonly clock: Clock;
   readonly log: Log;
-  readonly metrics: Metrics;
+  readonly metrics: HashMetrics;
   readonly workerUrl?: URL;
+  /** In milliseconds: how long a job may wait, and then run for each of its hashes. Default: what is configured. */
+  readonly deadlineOf?: (job: HashJob, hashing: Hashing) => number;
 }
 
 interface Task {
@@ -85,6 +89,7 @@ export function defaultWorkerUrl(): URL {
 
 export function createHashPool({ clock, log, metrics, ...options }: HashPoolOptions): HashPool {
   const workerUrl = options.workerUrl ?? defaultWorkerUrl();
+  const deadlineOf = options.deadlineOf ?? ((_: HashJob, { deadlineMs }: Hashing) => deadlineMs);
   let limits = options.hashing;
   let nextId = 1;
   let closed = false;
@@ -162,8 +167,9 @@ export function createHashPool({ clock, log, metrics, ...options }: HashPoolOpti
     slot.startedAt = clock.monotonic();
     task.timer.cancel();
     // The time in the queue does not count against the worker: a healthy one would be killed under a flood.
-    task.timer = clock.after(limits.deadlineMs * Math.max(1, hashes.length), () => {
-      log.warn({ deadline_ms: limits.deadlineMs }, 'password worker is stuck and was replaced');
+    const deadlineMs = deadlineOf(task.job, limits);
+    task.timer = clock.after(deadlineMs * Math.max(1, hashes.length), () => {
+      log.warn({ deadline_ms: deadlineMs }, 'password worker is stuck and was replaced');
       metrics.passwordChecked('worker_replaced');
       void retire(slot);
       settle(task, { kind: 'late' });
@@ -202,7 +208,7 @@ export function createHashPool({ clock, log, metrics, ...options }: HashPoolOpti
     submit(job, done) {
       const { address, party } = job;
       if (closed || !hasShare(job)) return null;
-      const timer = clock.after(limits.deadlineMs, () => {
+      const timer = clock.after(deadlineOf(job, limits), () => {
         if (queue.remove(party, task)) settle(task, { kind: 'late' });
         metrics.hashQueue(queue.length);
       });

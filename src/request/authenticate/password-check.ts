@@ -10,7 +10,8 @@ import { escapeForeign } from '../../lib/foreign-text.ts';
 import type { Log, Metrics } from '../../observe/ports.ts';
 import type { DenyReason } from '../deny-reasons.ts';
 import { changedUsers, createCredentialSet, type CredentialSet, type Subject } from './credentials.ts';
-import { createHashPool, type HashJob, type HashResult } from './hash-pool.ts';
+import { createHashLanes } from './hash-lanes.ts';
+import type { HashJob, HashResult } from './hash-pool.ts';
 import { createKeyedDigest } from './keyed-digest.ts';
 import { createLockout, type FailedLogin } from './lockout.ts';
 import { createPasswordCache } from './password-cache.ts';
@@ -100,7 +101,7 @@ export function createPasswordCheck({ log, metrics, clock, ...options }: Passwor
   const lockout = createLockout(NO_LOCKOUT, () => clock.monotonic());
   const proved = createProvedAddresses();
   const returning = createReturning(() => clock.monotonic());
-  const pool = createHashPool({ hashing: NO_HASHING, clock, log, metrics, ...options });
+  const pool = createHashLanes({ hashing: NO_HASHING, clock, log, metrics, ...options });
   const verifications = createSharedVerification(pool, () => {
     metrics.passwordChecked('abandoned');
   });
