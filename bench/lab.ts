@@ -10,6 +10,7 @@ import { runProcess } from '../test/support/processes.ts';
 import type { Cores } from './cores.ts';
 import { expositionPage } from './exposition.ts';
 import { startPinned, waitFor } from './process.ts';
+import { endedWell } from './proof.ts';
 import type { Pinned } from './process.ts';
 
 export interface Lab {
@@ -28,6 +29,8 @@ export interface Lab {
   readonly wrongAuthorization: string;
   /** nginx with static pages, `http://127.0.0.1:PORT`, on the processor of the load. */
   readonly upstream: string;
+  /** How often it was asked so far; this question, and probes of a gate, are a few of them. */
+  upstreamRequests(): Promise<number>;
   readonly pages: Readonly<Record<PageName, Buffer>>;
   /** Keeps connections; one for each call. */
   agent(options?: { readonly localAddress?: string }): Agent;
@@ -63,10 +66,12 @@ export async function withLab<T>({ cores, quick, say }: LabOptions, work: (lab: 
     const pages = { two: Buffer.from('ok'), exporter: expositionPage(60_000), big: expositionPage(17_500_000) };
     for (const [name, body] of Object.entries(pages)) await writeFile(join(directory, name), body);
     const htpasswd = await runProcess(findProgram('htpasswd'), ['-niBC', '10', USER], { input: `${PASSWORD}\n` });
+    endedWell('htpasswd', htpasswd);
     const line = htpasswd.stdout.trim();
     const htpasswdFile = join(directory, 'htpasswd');
     await writeFile(htpasswdFile, `${line}\n`);
     upstream = await startUpstream(directory, cores);
+    const upstreamUrl = upstream.url;
     return await work({
       cores,
       directory,
@@ -81,6 +86,7 @@ export async function withLab<T>({ cores, quick, say }: LabOptions, work: (lab: 
       authorization: basic(PASSWORD),
       wrongAuthorization: basic('wrong'),
       upstream: upstream.url,
+      upstreamRequests: () => countedBy(upstreamUrl),
       pages,
       agent(options = {}) {
         const agent = new Agent({ keepAlive: true, ca: authority.cert, ...options });
@@ -118,6 +124,7 @@ http {
     root ${directory};
     location = /federate { try_files /$arg_page =404; }
     location = /-/ready { return 200 "ready"; }
+    location = /counted { stub_status; }
   }
 }
 `,
@@ -129,6 +136,12 @@ http {
   const url = `http://127.0.0.1:${port}`;
   await waitFor(server, 'the static upstream', async () => (await fetch(`${url}/-/ready`)).ok);
   return { url, server };
+}
+
+/** The third figure of `server accepts handled requests` (ngx_http_stub_status_module), these questions and probes with it. */
+async function countedBy(url: string): Promise<number> {
+  const text = await (await fetch(`${url}/counted`)).text();
+  return Number(/^ \d+ \d+ (\d+) *$/m.exec(text)?.[1] ?? NaN);
 }
 
 /** nginx wants to own its folders of spooled bodies. */

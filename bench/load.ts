@@ -2,10 +2,9 @@
 import { request as httpRequest } from 'node:http';
 import type { Agent as HttpAgent } from 'node:http';
 import { Agent, request } from 'node:https';
-import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { runProcess } from '../test/support/processes.ts';
+import { endedWell, LoadFailed } from './proof.ts';
 
 export interface Load {
   readonly url: string;
@@ -20,9 +19,11 @@ export interface Load {
 export interface Answered {
   readonly perSecond: number;
   readonly requests: number;
+  /** As wrk rounds them: headers and bodies. */
+  readonly bytes: number;
 }
 
-/** @throws Error when more than one in a thousand answers is not a 2xx. */
+/** @throws LoadFailed when wrk fails, or when more than one in a thousand answers is not a 2xx or does not come whole. */
 export async function runWrk(load: Load): Promise<Answered> {
   const { url, authorization, connections, seconds, acceptEncoding = 'identity', close = false } = load;
   const headers = [`Authorization: ${authorization}`, `Accept-Encoding: ${acceptEncoding}`];
@@ -35,42 +36,29 @@ export async function runWrk(load: Load): Promise<Answered> {
     '10s',
     ...headers.flatMap((one) => ['-H', one]),
   ];
-  const { stdout, stderr } = await runProcess('wrk', [...argv, url], { deadlineMs: (seconds + 20) * 1000 });
-  const perSecond = Number(/^Requests\/sec:\s*([\d.]+)$/m.exec(stdout)?.[1] ?? NaN);
-  const requests = Number(/^\s*(\d+) requests in /m.exec(stdout)?.[1] ?? NaN);
-  const wrong = Number(/^\s*Non-2xx or 3xx responses: (\d+)$/m.exec(stdout)?.[1] ?? 0);
-  if (Number.isNaN(perSecond) || wrong > requests / 1000) throw new Error(`wrk at ${url}:\n${stdout}${stderr}`);
-  return { perSecond, requests };
+  const done = await runProcess('wrk', [...argv, url], { deadlineMs: (seconds + 20) * 1000 });
+  endedWell('wrk', done);
+  const { perSecond, requests, bytes, wrong } = readWrk(done.stdout);
+  if (!(requests > 0) || wrong > requests / 1000) throw new LoadFailed(`wrk at ${url}:\n${done.stdout}`);
+  return { perSecond, requests, bytes };
 }
 
-/** A new password with every request: neither a cache of right nor one of wrong ones is of use. */
-const FLOOD = `local count = 0
-local alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-local function base64(text)
-  local out = {}
-  for index = 1, #text, 3 do
-    local a, b, c = text:byte(index), text:byte(index + 1), text:byte(index + 2)
-    local n = a * 65536 + b * 256 + c
-    for shift = 3, 0, -1 do
-      local at = math.floor(n / 64 ^ shift) % 64 + 1
-      out[#out + 1] = alphabet:sub(at, at)
-    end
-  end
-  return table.concat(out)
-end
-request = function()
-  count = count + 1
-  wrk.headers["Authorization"] = "Basic " .. base64(string.format("prom:guess%09d", count) .. "x")
-  return wrk.format()
-end
-`;
+const UNITS: Readonly<Record<string, number>> = { B: 1, KB: 1024, MB: 1024 ** 2, GB: 1024 ** 3, TB: 1024 ** 4 };
 
-/** Guesses passwords over `connections` connections for as long as it is told. */
-export async function flood(url: string, directory: string, seconds: number, connections = 16): Promise<void> {
-  const script = join(directory, 'flood.lua');
-  await writeFile(script, FLOOD);
-  const argv = ['-n', '10', 'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '-s', script, url];
-  await runProcess('nice', argv, { deadlineMs: (seconds + 20) * 1000 });
+/** What wrk prints: `16023 requests in 1.00s, 2.41MB read`, and lines about what went wrong where something did. */
+export function readWrk(text: string): Answered & { readonly wrong: number } {
+  const [, requests = NaN, amount = NaN, unit = ''] =
+    /^\s*(\d+) requests in \S+, ([\d.]+)([KMGT]?B) read$/m.exec(text) ?? [];
+  const perSecond = Number(/^Requests\/sec:\s*([\d.]+)$/m.exec(text)?.[1] ?? NaN);
+  const statuses = Number(/^\s*Non-2xx or 3xx responses: (\d+)$/m.exec(text)?.[1] ?? 0);
+  const errors = /^\s*Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)$/m.exec(text) ?? [];
+  const broken = errors.slice(1).reduce((sum, count) => sum + Number(count), 0);
+  return {
+    perSecond,
+    requests: Number(requests),
+    bytes: Number(amount) * (UNITS[unit] ?? NaN),
+    wrong: statuses + broken,
+  };
 }
 
 export interface Fetched {

@@ -30,25 +30,23 @@ async function bench(): Promise<number> {
   const rows = chosenRows(values.only);
   const cores = chooseCores();
   moveToLoad(cores);
-  const findings = new Map<Row, Finding>();
-  const failed: string[] = [];
+  const findings = new Map<Row, Finding | string>();
   await withLab({ cores, quick: values.quick, say }, async (lab) => {
     for (const row of rows) {
       say(`${row.name} …`);
       const startedAt = performance.now();
       try {
-        const finding = await row.run(lab);
-        findings.set(row, finding);
-        console.log(printFinding(row, finding));
+        findings.set(row, await row.run(lab));
       } catch (error) {
-        failed.push(row.name);
+        findings.set(row, error instanceof Error ? error.message : String(error));
         say(`${row.name} failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
       }
+      console.log(printFinding(row, findings.get(row) ?? ''));
       say(`${row.name} took ${Math.round((performance.now() - startedAt) / 1000)} s`);
     }
   });
   if (!values.quick && findings.size > 0) await writeFindings(findings, await describeMachine());
-  return failed.length > 0 ? 1 : 0;
+  return [...findings.values()].some((finding) => typeof finding === 'string') ? 1 : 0;
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));

@@ -15,6 +15,12 @@ function table(header: readonly string[], lines: readonly (readonly string[])[])
 
 const reached = ({ met }: Verdict): string => (met === null ? '–' : met ? 'yes' : '**no**');
 
+/** The section of a row that has no figures. */
+export function renderFailure(row: Row, failure: string): string {
+  const [first = ''] = failure.split('\n');
+  return [row.method, `**Failed, so there are no figures:** ${first}`].join('\n\n');
+}
+
 /** The section of one row. */
 export function renderFinding(row: Row, { verdicts, header, lines, notes = [] }: Finding): string {
   const goals = table(
@@ -25,8 +31,13 @@ export function renderFinding(row: Row, { verdicts, header, lines, notes = [] }:
   return parts.join('\n\n');
 }
 
-export function printFinding(row: Row, finding: Finding): string {
-  return `\n## ${row.title}\n\n${renderFinding(row, finding)}\n`;
+/** A text is why a row has failed. */
+export function render(row: Row, finding: Finding | string): string {
+  return typeof finding === 'string' ? renderFailure(row, finding) : renderFinding(row, finding);
+}
+
+export function printFinding(row: Row, finding: Finding | string): string {
+  return `\n## ${row.title}\n\n${render(row, finding)}\n`;
 }
 
 const opening = (name: string): string => `<!-- bench:${name} -->`;
@@ -45,12 +56,12 @@ export function sectionsOf(page: string): readonly string[] {
   return [...page.matchAll(/^<!-- bench:(?!end)(\S+) -->$/gm)].map(([, name]) => name ?? '');
 }
 
-/** Only the rows that were measured change. */
-export async function writeFindings(findings: ReadonlyMap<Row, Finding>, machine: string): Promise<void> {
+/** Only the rows that were measured change; one that failed loses its figures. */
+export async function writeFindings(findings: ReadonlyMap<Row, Finding | string>, machine: string): Promise<void> {
   let page = replaceSection(await readFile(PAGE, 'utf8'), 'machine', machine);
   for (const row of ROWS) {
     const finding = findings.get(row);
-    if (finding !== undefined) page = replaceSection(page, row.name, renderFinding(row, finding));
+    if (finding !== undefined) page = replaceSection(page, row.name, render(row, finding));
   }
   const options = await resolveConfig(PAGE);
   await writeFile(PAGE, await format(page, { ...options, parser: 'markdown' }));

@@ -5,6 +5,7 @@ import type { Lab } from './lab.ts';
 import type { Peer } from './peers/peer.ts';
 import { figure, median, times } from './figures.ts';
 import { cpuSeconds } from './process.ts';
+import { agree, atLeastAsMuch, since } from './proof.ts';
 
 export interface Contender {
   readonly name: string;
@@ -13,6 +14,8 @@ export interface Contender {
   /** Hashes with every request: one longer round is enough to see it. */
   readonly isSlow?: boolean;
   readonly close?: boolean;
+  /** Of the body. */
+  readonly bytes?: number;
 }
 
 /** The median over the rounds; and each round, for the ratios. */
@@ -32,17 +35,30 @@ interface Round {
 const CONNECTIONS = 16;
 const SLOW_SECONDS = 5;
 
+/** Answers 200: as the server counts them or, for a proxy that counts nothing, what it has asked the upstream. */
+async function countedBy(lab: Lab, { counted }: Peer): Promise<number> {
+  if (counted === null) return lab.upstreamRequests();
+  return since({}, await counted())['200'] ?? 0;
+}
+
+/** @throws LoadFailed when wrk has had another number of answers than the server has given, or other bodies. */
 async function measure(lab: Lab, contender: Contender, seconds: number): Promise<Round> {
-  const { peer, path, close } = contender;
+  const { peer, path, close, bytes = 0 } = contender;
+  const earlier = await countedBy(lab, peer);
   const before = cpuSeconds(peer.pid);
-  const { perSecond, requests }: Answered = await runWrk({
+  const answered: Answered = await runWrk({
     url: peer.url + path,
     authorization: lab.authorization,
     connections: CONNECTIONS,
     seconds,
     ...(close === undefined ? {} : { close }),
   });
-  return { perSecond, cpuMicroseconds: ((cpuSeconds(peer.pid) - before) * 1e6) / requests };
+  const { perSecond, requests } = answered;
+  const cpuMicroseconds = ((cpuSeconds(peer.pid) - before) * 1e6) / requests;
+  agree(`answers of ${peer.name}`, requests, (await countedBy(lab, peer)) - earlier);
+  // wrk rounds what it has read to three digits.
+  atLeastAsMuch(`bytes from ${peer.name}`, answered.bytes, requests * bytes * 0.99);
+  return { perSecond, cpuMicroseconds };
 }
 
 /** One short round first, uncounted: caches of passwords and compiled code are warm then. */

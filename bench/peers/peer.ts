@@ -5,6 +5,7 @@ import { fetchOnce } from '../load.ts';
 import type { Lab } from '../lab.ts';
 import { startPinned, waitFor } from '../process.ts';
 import type { Pinned } from '../process.ts';
+import type { Statuses } from '../proof.ts';
 
 export interface PeerOptions {
   /** `http://127.0.0.1:PORT`; default: the static upstream. */
@@ -25,6 +26,8 @@ export interface Peer {
   readonly process: Pinned;
   /** From its start to its first answer to a request with a password. */
   readonly readyAfterMs: number;
+  /** What the server itself counts: answers by status since its start; null: it counts nothing. */
+  readonly counted: (() => Promise<Statuses>) | null;
   stop(): Promise<void>;
 }
 
@@ -37,13 +40,13 @@ export interface ServerOptions {
   readonly core?: string;
   readonly scheme?: 'https' | 'http';
   readonly environment?: Readonly<Record<string, string>>;
-  /** Any answer from it means that it serves. */
+  /** It serves when this is answered 200. */
   readonly readyPath?: string;
 }
 
 let count = 0;
 
-/** Starts a server on the measured processor and waits until it answers with any status. */
+/** Starts a server on the measured processor and waits until it answers the right password with 200. */
 export async function startPeer(options: ServerOptions): Promise<Peer> {
   const { lab, name, command, prepare, environment, scheme = 'https', readyPath = '/federate?page=two' } = options;
   const port = await freePort();
@@ -62,12 +65,12 @@ export async function startPeer(options: ServerOptions): Promise<Peer> {
       const agent = lab.agent();
       const { status } = await fetchOnce({ url: url + readyPath, authorization: lab.authorization, agent });
       agent.destroy();
-      return status < 500;
+      return status === 200;
     });
   } catch (error) {
     await process.stop();
     throw error;
   }
   const readyAfterMs = performance.now() - startedAt;
-  return { name, url, pid: process.pid, process, readyAfterMs, stop: () => process.stop() };
+  return { name, url, pid: process.pid, process, readyAfterMs, counted: null, stop: () => process.stop() };
 }

@@ -2,7 +2,9 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findProgram, newestProgram } from '../../test/support/programs.ts';
+import { sumsBy } from '../exposed.ts';
 import type { Lab } from '../lab.ts';
+import { fetchOnce } from '../load.ts';
 import { startPeer } from './peer.ts';
 import type { Peer, PeerKind } from './peer.ts';
 
@@ -57,7 +59,17 @@ basic_auth_users: {${lab.user}: ${lab.bcrypt}}
         ...(options.argv ?? []),
       ]),
   });
-  return { ...peer, reconfigure: configure };
+  const counted = async (): Promise<Record<string, number>> =>
+    sumsBy(await pageOf(lab, `${peer.url}/metrics`), 'prometheus_http_requests_total', 'code');
+  return { ...peer, counted, reconfigure: configure };
+}
+
+async function pageOf(lab: Lab, url: string): Promise<string> {
+  if (url.startsWith('http:')) return (await fetch(url)).text();
+  const agent = lab.agent();
+  const { body } = await fetchOnce({ url, authorization: lab.authorization, agent });
+  agent.destroy();
+  return body.toString();
 }
 
 /** No proxy: Prometheus's own TLS and users (exporter-toolkit). */

@@ -1,9 +1,11 @@
 /** An allow list of ten thousand networks: asked once for each connection. */
-import { startGate } from '../peers/gate.ts';
+import { metricsOf, startGate } from '../peers/gate.ts';
 import { startAll, stopAll } from '../contenders.ts';
+import { sumOf } from '../exposed.ts';
 import { figure, median } from '../figures.ts';
 import type { PeerKind } from '../peers/peer.ts';
 import { measureThroughput } from '../throughput.ts';
+import { atLeastAsMuch } from '../proof.ts';
 import type { Row } from './row.ts';
 
 const NETWORKS = 10_000;
@@ -34,6 +36,11 @@ export const allowList: Row = {
         { ...lab, rounds: lab.rounds * 2 },
         peers.map((peer) => ({ name: peer.name, peer, path: '/federate?page=two', close: true })),
       );
+      for (const peer of peers) {
+        const page = await metricsOf(peer);
+        const requests = sumOf(page, 'promgate_requests_total', { code: '200' });
+        atLeastAsMuch(`connections of ${peer.name}`, sumOf(page, 'promgate_connections_opened_total'), requests * 0.99);
+      }
       const [one, all] = measured;
       const ratios = (all?.rounds ?? []).map(
         (round, index) => round.cpuMicroseconds / (one?.rounds[index]?.cpuMicroseconds ?? NaN),

@@ -30,7 +30,7 @@ export const exporterPage: Row = {
       }
       const measured = await measureThroughput(
         lab,
-        peers.map((peer) => ({ name: peer.name, peer, path: PATH })),
+        peers.map((peer) => ({ name: peer.name, peer, path: PATH, bytes: lab.pages.exporter.length })),
       );
       const of = (name: string) => measured.find((one) => one.name === name);
       const toCaddy = ratioOf(of(alone.name), of(caddy.name));

@@ -5,12 +5,14 @@ import { startGate } from '../peers/gate.ts';
 import { EVERYTHING, startFilled } from '../peers/filled-prometheus.ts';
 import { NEWEST, STABLE } from '../peers/prometheus.ts';
 import { stopAll } from '../contenders.ts';
+import { sumOf } from '../exposed.ts';
 import { figure, mebibytes, median, times } from '../figures.ts';
 import { fetchOnce } from '../load.ts';
 import type { Fetched, FetchOptions } from '../load.ts';
 import type { Lab } from '../lab.ts';
 import type { Peer } from '../peers/peer.ts';
 import { peakBytes } from '../process.ts';
+import { agree, atLeastAsMuch } from '../proof.ts';
 import type { Row, Verdict } from './row.ts';
 
 interface Case {
@@ -33,13 +35,13 @@ const HEADERS = { 'accept-encoding': 'gzip', accept: 'text/plain;version=0.0.4' 
 const FLAT = 1.25;
 
 /** Direct and through the gate in turn; the first of each is not counted. */
-async function compare(lab: Lab, direct: FetchOptions, gated: FetchOptions): Promise<Result & { body: Fetched }> {
+async function compare(lab: Lab, direct: FetchOptions, gated: FetchOptions, series: number): Promise<Result> {
   const rounds: { direct: number; gated: number }[] = [];
   let last: Fetched | null = null;
   for (let round = 0; round <= (lab.quick ? 2 : 5); round++) {
     const one = await fetchOnce(direct);
     last = await fetchOnce(gated);
-    checkSame(one, last);
+    atLeastAsMuch('series in an answer', checkSame(one, last), series);
     if (round > 0) rounds.push({ direct: one.ms, gated: last.ms });
   }
   if (last === null) throw new Error('nothing was measured');
@@ -49,18 +51,24 @@ async function compare(lab: Lab, direct: FetchOptions, gated: FetchOptions): Pro
     ratio: median(rounds.map((round) => round.gated / round.direct)),
     bytes: last.body.length,
     peak: 0,
-    body: last,
   };
 }
 
-/** Both whole: the lines of one are the lines of the other. */
-function checkSame(direct: Fetched, gated: Fetched): void {
+/** Both whole: the lines of one are the lines of the other. @returns how many of them are samples. */
+function checkSame(direct: Fetched, gated: Fetched): number {
   const [one, other] = [direct, gated].map(({ body, headers }) =>
     headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body,
   );
   if (direct.status !== 200 || gated.status !== 200 || one === undefined || other?.equals(one) !== true) {
     throw new Error(`the answer through the gate (${gated.status}, ${other?.length} bytes) is not the direct one`);
   }
+  return (one.toString('latin1').match(/^[^#\n]/gm) ?? []).length;
+}
+
+const HANDLER = { handler: '/federate', code: '200' };
+
+async function pageOf({ url }: Peer): Promise<string> {
+  return (await fetch(`${url}/metrics`)).text();
 }
 
 async function measure(lab: Lab, { name, program, series }: Case): Promise<Result> {
@@ -73,11 +81,16 @@ async function measure(lab: Lab, { name, program, series }: Case): Promise<Resul
     const gate = await startGate(lab, { upstream: prometheus.url, core: lab.cores.load });
     peers.push(gate);
     const common = { authorization: lab.authorization, headers: HEADERS, timeoutMs: 60_000 };
+    const asked = async (): Promise<number> =>
+      sumOf(await pageOf(prometheus), 'prometheus_http_requests_total', HANDLER);
+    const before = await asked();
     const result = await compare(
       lab,
       { ...common, url: prometheus.url + EVERYTHING, agent: plain },
       { ...common, url: gate.url + EVERYTHING, agent },
+      series,
     );
+    agree('scrapes of everything', 2 * ((lab.quick ? 2 : 5) + 1), (await asked()) - before, { count: 0 });
     return { ...result, peak: peakBytes(gate.pid) };
   } finally {
     plain.destroy();

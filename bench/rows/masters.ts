@@ -1,6 +1,7 @@
 /** Two real masters that federate everything: what they cost the upstream, directly and with an answer that is reused. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { stopAll } from '../contenders.ts';
+import { sumOf } from '../exposed.ts';
 import { figure, times } from '../figures.ts';
 import { startFilled } from '../peers/filled-prometheus.ts';
 import { startGate } from '../peers/gate.ts';
@@ -8,6 +9,7 @@ import type { Lab } from '../lab.ts';
 import type { Peer } from '../peers/peer.ts';
 import { NEWEST, startPrometheus, STABLE } from '../peers/prometheus.ts';
 import { cpuSeconds } from '../process.ts';
+import { atLeastAsMuch, LoadFailed } from '../proof.ts';
 import type { Row } from './row.ts';
 
 const GOAL = 0.6;
@@ -35,8 +37,14 @@ ${secure ? `    tls_config: {ca_file: ${lab.caFile}, server_name: localhost}\n  
 `;
 }
 
-/** @returns seconds of processor time of the upstream for one interval of both masters. */
-async function costOf(lab: Lab, upstream: Peer, target: string, plan: Plan): Promise<number> {
+interface Cost {
+  /** Seconds of processor time of the upstream for one interval of both masters. */
+  readonly cost: number;
+  /** What the upstream was asked for in all intervals. */
+  readonly scrapes: number;
+}
+
+async function costOf(lab: Lab, upstream: Peer, target: string, plan: Plan): Promise<Cost> {
   const masters: Peer[] = [];
   try {
     for (const replica of ['a', 'b']) {
@@ -52,14 +60,34 @@ async function costOf(lab: Lab, upstream: Peer, target: string, plan: Plan): Pro
     }
     await delay(plan.intervalSeconds * 1000);
     await untilTheyScrape(masters);
+    const earlier = await asked(upstream);
     const before = cpuSeconds(upstream.pid);
     await delay(plan.intervals * plan.intervalSeconds * 1000);
     const cost = (cpuSeconds(upstream.pid) - before) / plan.intervals;
+    const scrapes = (await asked(upstream)) - earlier;
     await checkMasters(masters);
-    return cost;
+    for (const master of masters) await checkSamples(master, plan);
+    return { cost, scrapes };
   } finally {
     await stopAll(masters);
   }
+}
+
+async function asked({ url }: Peer): Promise<number> {
+  const page = await (await fetch(`${url}/metrics`)).text();
+  return sumOf(page, 'prometheus_http_requests_total', { handler: '/federate', code: '200' });
+}
+
+/** @throws LoadFailed when a master has missed a scrape, or got less than everything. */
+async function checkSamples({ url }: Peer, { series, intervals, intervalSeconds }: Plan): Promise<void> {
+  const window = `[${intervals * intervalSeconds}s]`;
+  const ask = async (expression: string): Promise<number> => {
+    const response = await fetch(`${url}/api/v1/query?query=${encodeURIComponent(expression)}`);
+    const { data } = (await response.json()) as { data: { result: { value: [number, string] }[] } };
+    return Number(data.result[0]?.value[1] ?? 0);
+  };
+  atLeastAsMuch('scrapes of a master', await ask(`sum_over_time(up${window})`), intervals - 1);
+  atLeastAsMuch('series that a master got', await ask(`min_over_time(scrape_samples_scraped${window})`), series);
 }
 
 async function untilTheyScrape(masters: readonly Peer[]): Promise<void> {
@@ -107,13 +135,21 @@ export const masters: Row = {
       const gate = await startGate(lab, { upstream: upstream.url, core: lab.cores.load, upstreamKeys: [maxAge] });
       peers.push(gate);
       const shared = await costOf(lab, upstream, gate.url, plan);
-      const ratio = shared / direct;
+      atLeastAsMuch('scrapes that the upstream answered directly', direct.scrapes, 2 * (plan.intervals - 1));
+      if (shared.scrapes < plan.intervals - 1 || shared.scrapes > direct.scrapes) {
+        throw new LoadFailed(`the gate has asked ${shared.scrapes} times, the masters ${direct.scrapes} times`);
+      }
+      const ratio = shared.cost / direct.cost;
       return {
         verdicts: [{ goal: `≤ ${GOAL} × directly`, measured: times(ratio), met: ratio <= GOAL }],
-        header: ['two masters scrape', 'CPU of the upstream per interval'],
+        header: [
+          'two masters scrape',
+          'CPU of the upstream per interval',
+          `scrapes of it in ${plan.intervals} intervals`,
+        ],
         lines: [
-          ['directly', `${figure(direct * 1000)} ms`],
-          [`the gate, ${maxAge}`, `${figure(shared * 1000)} ms`],
+          ['directly', `${figure(direct.cost * 1000)} ms`, String(direct.scrapes)],
+          [`the gate, ${maxAge}`, `${figure(shared.cost * 1000)} ms`, String(shared.scrapes)],
         ],
       };
     } finally {

@@ -1,13 +1,15 @@
 /** Resident memory, idle and after work, on the oldest and the newest supported Node. */
 import { setTimeout as delay } from 'node:timers/promises';
+import { gunzipSync } from 'node:zlib';
 import { stopAll } from '../contenders.ts';
 import { mebibytes } from '../figures.ts';
 import { fetchOnce, runWrk } from '../load.ts';
 import type { Lab } from '../lab.ts';
 import { nodes } from '../nodes.ts';
 import { startGate } from '../peers/gate.ts';
-import type { Peer } from '../peers/peer.ts';
+import type { GatePeer } from '../peers/gate.ts';
 import { peakBytes, residentBytes } from '../process.ts';
+import { agree, LoadFailed, since } from '../proof.ts';
 import { atMost } from './row.ts';
 import type { Row, Verdict } from './row.ts';
 
@@ -18,17 +20,24 @@ const MEBIBYTE = 1_048_576;
 const SETTLE_MS = 15_000;
 
 /** 2 bytes, 60 KB and 17 MB, the last one compressed. */
-async function work(lab: Lab, gate: Peer): Promise<void> {
+async function work(lab: Lab, gate: GatePeer): Promise<void> {
   const common = { authorization: lab.authorization, connections: 16, seconds: lab.quick ? 1 : 4 };
-  for (const page of ['two', 'exporter']) await runWrk({ ...common, url: `${gate.url}/federate?page=${page}` });
+  const before = (await gate.counted?.()) ?? {};
+  let answers = 0;
+  for (const page of ['two', 'exporter']) {
+    answers += (await runWrk({ ...common, url: `${gate.url}/federate?page=${page}` })).requests;
+  }
   const agent = lab.agent();
   const headers = { 'accept-encoding': 'gzip' };
   const url = `${gate.url}/federate?page=big`;
   for (let round = 0; round < (lab.quick ? 2 : 6); round++) {
-    const { status } = await fetchOnce({ url, authorization: lab.authorization, agent, headers });
-    if (status !== 200) throw new Error(`the big page is answered ${status}`);
+    const { status, body } = await fetchOnce({ url, authorization: lab.authorization, agent, headers });
+    const whole = gunzipSync(body).equals(lab.pages.big);
+    if (status !== 200 || !whole) throw new LoadFailed(`the big page is answered ${status}, ${body.length} bytes`);
+    answers += 1;
   }
   agent.destroy();
+  agree('answers of the gate', answers, since(before, (await gate.counted?.()) ?? {})['200'] ?? 0);
 }
 
 export const memory: Row = {

@@ -40,6 +40,7 @@ export const twoBytes: Row = {
         peer,
         path: peer === bare ? OWN_PATH : PATH,
         isSlow: HASHING.includes(peer.name),
+        bytes: lab.pages.two.length,
       }));
       const measured = await measureThroughput(lab, contenders);
       const of = (name: string) => measured.find((one) => one.name === name);

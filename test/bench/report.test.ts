@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { parseCpuList } from '../../bench/cores.ts';
 import { expositionPage, seriesPage } from '../../bench/exposition.ts';
 import { figure, median, percentile } from '../../bench/figures.ts';
-import { renderFinding, replaceSection, sectionsOf } from '../../bench/report.ts';
+import { render, renderFinding, replaceSection, sectionsOf } from '../../bench/report.ts';
 import { ROWS } from '../../bench/rows/all.ts';
 
 const page = readFileSync(fileURLToPath(new URL('../../docs/benchmarks.md', import.meta.url)), 'utf8');
@@ -46,6 +46,14 @@ test('a finding says which goals are not reached', () => {
   expect(text).toContain('| ≥ 1 × vmauth | 0.9 × | **no** |');
   expect(text).toContain('| ≥ 1.8 × Caddy | 2 × | yes |');
   expect(text).toContain('| promgate | 10 |');
+});
+
+test('a row that failed has no figures, and says why', () => {
+  const [row] = ROWS;
+  if (row === undefined) throw new Error('no rows');
+  const text = render(row, 'wrk ended with code 1\nPANIC');
+  expect(text).toContain('**Failed, so there are no figures:** wrk ended with code 1');
+  expect(text).not.toContain('PANIC');
 });
 
 test('names of rows and titles are there once', () => {

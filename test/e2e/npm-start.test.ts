@@ -18,6 +18,8 @@ import type { RunningProcess } from '../support/processes.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const DEFAULT_ADMIN_PORT = 9096;
+/** It compiles the whole program, also where other tests run beside it. */
+const PATIENCE_MS = 300_000;
 const CHECKOUT = ['package.json', 'package-lock.json', '.npmrc', 'tsconfig.json', 'src', 'scripts', 'certs/README.md'];
 /** npm, and below it the Node that runs this test. */
 const PATH = [dirname(process.execPath), process.env['PATH']].join(delimiter);
@@ -66,7 +68,7 @@ async function npmStart(): Promise<{ npm: RunningProcess; port: number }> {
       if (npm.exit() !== null) return 'ended';
       return (await curl('--cacert', authority, `https://localhost:${port}/metrics`)).status === 401 && 'answers';
     },
-    { deadlineMs: 50_000, everyMs: 200 },
+    { deadlineMs: 150_000, everyMs: 200 },
   );
   if (state === 'answers') return { npm, port };
   if (!npm.output().includes('hint: stop the other process, or set another admin_address')) {
@@ -82,47 +84,55 @@ function written(): Map<string, string> {
   return new Map(files.map((file) => [file, readFileSync(join(checkout, file), 'utf8')]));
 }
 
-it('serves with what it wrote itself, takes its own password and certificate, and ends with SIGTERM to npm', async () => {
-  const { npm, port } = await npmStart();
-  const authority = ['--cacert', join(checkout, 'certs/ca.crt')];
-  const certificate = [
-    '--cert',
-    join(checkout, 'certs/prometheus.crt'),
-    '--key',
-    join(checkout, 'certs/prometheus.key'),
-  ];
-  const password = readFileSync(join(checkout, 'initial-password'), 'utf8').trim();
-  // The upstream is a Prometheus where one answers on this machine, else the gate itself.
-  const path = readFileSync(join(checkout, 'promgate.yml'), 'utf8').includes('path_prefix: /promgate')
-    ? '/promgate'
-    : '';
-  const url = `https://localhost:${port}${path}/metrics`;
+it(
+  'serves with what it wrote itself, takes its own password and certificate, and ends with SIGTERM to npm',
+  async () => {
+    const { npm, port } = await npmStart();
+    const authority = ['--cacert', join(checkout, 'certs/ca.crt')];
+    const certificate = [
+      '--cert',
+      join(checkout, 'certs/prometheus.crt'),
+      '--key',
+      join(checkout, 'certs/prometheus.key'),
+    ];
+    const password = readFileSync(join(checkout, 'initial-password'), 'utf8').trim();
+    // The upstream is a Prometheus where one answers on this machine, else the gate itself.
+    const path = readFileSync(join(checkout, 'promgate.yml'), 'utf8').includes('path_prefix: /promgate')
+      ? '/promgate'
+      : '';
+    const url = `https://localhost:${port}${path}/metrics`;
 
-  expect(await curl(...authority, '--user', `prometheus:${password}`, url)).toMatchObject({ exit: 0, status: 200 });
-  expect(await curl(...authority, ...certificate, url)).toMatchObject({ exit: 0, status: 200 });
-  expect(await curl(...authority, '--user', 'prometheus:wrong', url)).toMatchObject({ exit: 0, status: 401 });
-  expect(npm.output()).not.toContain(password);
-  for (const file of ['certs/ca.key', 'certs/server.key', 'certs/prometheus.key', 'initial-password']) {
-    expect(statSync(join(checkout, file)).mode & 0o077, file).toBe(0);
-  }
+    expect(await curl(...authority, '--user', `prometheus:${password}`, url)).toMatchObject({ exit: 0, status: 200 });
+    expect(await curl(...authority, ...certificate, url)).toMatchObject({ exit: 0, status: 200 });
+    expect(await curl(...authority, '--user', 'prometheus:wrong', url)).toMatchObject({ exit: 0, status: 401 });
+    expect(npm.output()).not.toContain(password);
+    for (const file of ['certs/ca.key', 'certs/server.key', 'certs/prometheus.key', 'initial-password']) {
+      expect(statSync(join(checkout, file)).mode & 0o077, file).toBe(0);
+    }
 
-  // As the README has it for a checkout; npm must not ask a registry for a program of that name.
-  const environment = { PATH, npm_config_offline: 'true', npm_config_cache: join(checkout, '.npm-cache') };
-  const healthy = await runProcess('npx', ['promgate', 'healthcheck'], { cwd: checkout, environment });
-  expect(healthy).toMatchObject({ code: 0, stdout: 'promgate is ready\n' });
+    // As the README has it for a checkout; npm must not ask a registry for a program of that name.
+    const environment = { PATH, npm_config_offline: 'true', npm_config_cache: join(checkout, '.npm-cache') };
+    const healthy = await runProcess('npx', ['promgate', 'healthcheck'], { cwd: checkout, environment });
+    expect(healthy).toMatchObject({ code: 0, stdout: 'promgate is ready\n' });
 
-  npm.signal('SIGTERM');
-  expect(await npm.exited).toEqual({ code: 0, signal: null });
-  expect((await curl(...authority, url)).exit).toBe(7);
-});
+    npm.signal('SIGTERM');
+    expect(await npm.exited).toEqual({ code: 0, signal: null });
+    expect((await curl(...authority, url)).exit).toBe(7);
+  },
+  PATIENCE_MS,
+);
 
-it('changes nothing on a second start, builds nothing, and ends with Ctrl-C', async () => {
-  const before = written();
-  const { npm } = await npmStart();
-  expect(written()).toEqual(before);
-  expect(npm.output()).not.toContain('building');
+it(
+  'changes nothing on a second start, builds nothing, and ends with Ctrl-C',
+  async () => {
+    const before = written();
+    const { npm } = await npmStart();
+    expect(written()).toEqual(before);
+    expect(npm.output()).not.toContain('building');
 
-  // What a terminal does: the whole group gets the signal, and npm passes it on once more.
-  process.kill(-npm.pid, 'SIGINT');
-  expect(await npm.exited).toEqual({ code: 0, signal: null });
-});
+    // What a terminal does: the whole group gets the signal, and npm passes it on once more.
+    process.kill(-npm.pid, 'SIGINT');
+    expect(await npm.exited).toEqual({ code: 0, signal: null });
+  },
+  PATIENCE_MS,
+);
