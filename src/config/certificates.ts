@@ -18,16 +18,6 @@ export interface PairSource {
   readonly at: DocumentPath;
 }
 
-/** Whether a tls_server_config switches TLS on: as in the toolkit, one that only sets versions does not. */
-export function isTlsOn(tls: RawTls | undefined): tls is RawTls {
-  if (tls === undefined) return false;
-  const { cert, key, client_ca, cert_file, key_file, client_ca_file } = tls;
-  if ([cert, key, client_ca, cert_file, key_file, client_ca_file].some((value) => (value ?? '') !== '')) return true;
-  return (
-    tls.client_auth_type !== undefined || tls.additional_certificates.length > 0 || tls.client_crl_files.length > 0
-  );
-}
-
 /** Reads every pair of certificate and key, the default one first. */
 export async function readCertificates(
   tls: RawTls,

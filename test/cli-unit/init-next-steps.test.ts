@@ -1,7 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { firstConfiguration, readFacts } from '../../src/cli/init/configuration.ts';
 import { layoutOf } from '../../src/cli/init/layout.ts';
 import { JOBS_BEGIN, JOBS_END, nextSteps } from '../../src/cli/init/next-steps.ts';
 import { findProgram } from '../support/programs.ts';
@@ -151,17 +150,25 @@ it('names the command that serves, with the configuration where it is not in thi
   expect(run.terminal.stdout.join('\n')).toContain(
     `Once it serves (promgate run --config.file=${fixture.path('promgate.yml')}), ask it:`,
   );
-  const facts = readFacts(firstConfiguration({ url: 'http://127.0.0.1:9090', answers: false }), '.');
-  if (facts === null) throw new Error('the first configuration is no map');
+  const credentials = { certificate: null, user: 'prometheus' };
   const here = nextSteps({
     layout: layoutOf('.'),
-    facts,
+    access: {
+      listen: { host: null, port: 9095 },
+      trust: { kind: 'public' },
+      names: [],
+      upstreams: [
+        {
+          kind: 'exporter',
+          prefix: '',
+          scrape: credentials,
+          otherUser: null,
+          question: { path: '/metrics', credentials },
+        },
+      ],
+    },
     hostName: 'site-a',
     addresses: [],
-    ownNames: null,
-    hasClientCertificate: false,
-    hasPassword: true,
-    serverCa: layoutOf('.').ca.cert,
     hasPasswordFile: false,
   });
   expect(here?.split('\n')[0]).toBe('Once it serves (promgate run, or npm start in a checkout), ask it:');

@@ -2,13 +2,13 @@
  * `promgate init [DIR]`: writes what is missing for a first run and changes nothing that is there, but for own
  * certificates that end soon. Decides everything first, writes then, promgate.yml last: what is interrupted is completed.
  */
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { loadConfig } from '../../config/load.ts';
+import { parseHtpasswd } from '../../formats/htpasswd.ts';
 import { parseCertificates } from '../../formats/x509.ts';
-import type { CertificateInfo } from '../../formats/x509.ts';
 import { PromgateError } from '../../lib/errors.ts';
 import { createFile, replaceFile } from '../../lib/private-file.ts';
-import { wasIssuedHere } from '../../tls/authority/certificate-authority.ts';
 import { planCertificates } from '../init/certificates.ts';
 import { firstConfiguration, readFacts } from '../init/configuration.ts';
 import type { ConfigurationFacts } from '../init/configuration.ts';
@@ -18,7 +18,8 @@ import { systemEnvironment } from '../init/environment.ts';
 import type { InitEnvironment } from '../init/environment.ts';
 import { exposedKeys, layoutOf, readIfThere, readPair } from '../init/layout.ts';
 import type { Layout } from '../init/layout.ts';
-import { nextSteps } from '../init/next-steps.ts';
+import { readAccess } from '../init/gate-access.ts';
+import { nextSteps, shellWord } from '../init/next-steps.ts';
 import { joinPlans, newFile, NOTHING_TO_DO } from '../init/plan.ts';
 import type { Plan, Write } from '../init/plan.ts';
 import { canHaveList, planList, writeList } from '../init/revocation-list.ts';
@@ -94,7 +95,6 @@ export async function initCommand(
         `upstream in ${layout.config}`,
     );
   }
-  await tellPassword(credentials, layout, terminal);
   await tellNextSteps(layout, facts, credentials, environment, terminal);
   return 0;
 }
@@ -164,7 +164,14 @@ async function carryOut(
   for (const one of writes.filter(({ path }) => path === layout.config)) await write(one);
 }
 
-async function tellPassword({ password }: CredentialsPlan, layout: Layout, terminal: Terminal): Promise<void> {
+/** @param users those that the configured htpasswd file holds. */
+function tellPassword(
+  { password }: CredentialsPlan,
+  layout: Layout,
+  { htpasswd }: ConfigurationFacts,
+  users: readonly string[],
+  terminal: Terminal,
+): void {
   if (password.kind === 'show') {
     terminal.out(`user ${FIRST_USER}, password ${password.text} (shown only this once)\n`);
     return;
@@ -179,50 +186,41 @@ async function tellPassword({ password }: CredentialsPlan, layout: Layout, termi
   if (password.kind === 'stale') {
     terminal.err(`promgate: the password in ${layout.initialPassword} is valid no longer: delete the file`);
   }
-  if (await isThere(layout.htpasswd)) {
-    terminal.err(`promgate: a lost password is replaced with \`promgate passwd ${layout.htpasswd} add ${FIRST_USER}\``);
+  if (htpasswd === null) return;
+  const file = shellWord(htpasswd === resolve(layout.htpasswd) ? layout.htpasswd : htpasswd);
+  const user = users.includes(FIRST_USER) ? FIRST_USER : users[0];
+  if (user !== undefined) {
+    terminal.err(`promgate: a lost password is replaced with \`promgate passwd ${file} add ${shellWord(user)}\``);
   }
 }
 
 async function tellNextSteps(
   layout: Layout,
   facts: ConfigurationFacts,
-  { password }: CredentialsPlan,
-  { hostName, addresses }: InitEnvironment,
+  credentials: CredentialsPlan,
+  { hostName, addresses, clock }: InitEnvironment,
   terminal: Terminal,
 ): Promise<void> {
-  const own = facts.serverCert === resolve(layout.server.cert) ? await ownServer(layout, facts) : null;
-  const steps = nextSteps({
-    layout,
-    facts,
-    hostName,
-    addresses,
-    ownNames: own?.names ?? null,
-    serverCa: own?.ca ?? layout.ca.cert,
-    hasClientCertificate: facts.clientCa === resolve(layout.ca.cert) && (await isThere(layout.client.cert)),
-    hasPassword: facts.htpasswd === resolve(layout.htpasswd) && (await isThere(layout.htpasswd)),
-    hasPasswordFile: password.kind === 'file',
-  });
+  const users = facts.htpasswd === null ? null : await readIfThere(facts.htpasswd).catch(() => null);
+  const names = users === null ? [] : parseHtpasswd(users).entries.map(({ user }) => user);
+  tellPassword(credentials, layout, facts, names, terminal);
+  const nodeMajor = Number.parseInt(process.versions.node, 10);
+  const loaded = await loadConfig(layout.config, { generation: 1, nodeMajor, clock });
+  if (!loaded.ok) {
+    terminal.err(`promgate: ${layout.config} has errors: \`promgate check ${shellWord(layout.config)}\` names them`);
+    return;
+  }
+  const { config } = loaded;
+  const own = facts.serverCert === null ? [] : [facts.serverCert];
+  const authorities = [layout.ca.cert, ...(facts.clientCa === null ? [] : [facts.clientCa]), ...own];
+  const access = await readAccess({ config, client: layout.client, authorities, nowMs: clock.now() });
+  if (access === null) return;
+  const hasPasswordFile = credentials.password.kind === 'file' && config.users.has(FIRST_USER);
+  const steps = nextSteps({ layout, access, hostName, addresses, hasPasswordFile });
   if (steps !== null) terminal.out(steps);
-}
-
-/** The names of the server certificate, and the CA that issued it: the own one, or the given one of a fleet. */
-async function ownServer(
-  layout: Layout,
-  { clientCa }: ConfigurationFacts,
-): Promise<{ readonly names: readonly string[]; readonly ca: string } | null> {
-  const leaf = await firstCertificate(layout.server.cert);
-  if (leaf === null || !wasIssuedHere(leaf.issuer)) return null;
-  const names = [...leaf.sans.dns, ...leaf.sans.ip];
-  const isGiven = clientCa !== null && (await firstCertificate(clientCa))?.subjectKey === leaf.issuerKey;
-  return { names, ca: isGiven ? clientCa : layout.ca.cert };
-}
-
-async function firstCertificate(path: string): Promise<CertificateInfo | null> {
-  const certificates = parseCertificates((await readIfThere(path)) ?? '');
-  return (certificates.ok ? certificates.value[0] : undefined) ?? null;
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => null)) !== null;
+  if (access.upstreams.some(({ scrape }) => scrape === null)) {
+    const file = facts.htpasswd === null ? null : shellWord(facts.htpasswd);
+    const hint = file === null || names.length > 0 ? '' : `: \`promgate passwd ${file} add USER\` makes a user`;
+    terminal.err(`promgate: no user and no certificate at hand may scrape every upstream${hint}`);
+  }
 }

@@ -3,18 +3,15 @@ import { resolve } from 'node:path';
 import { parse } from 'yaml';
 import { parseListenAddress } from '../../formats/listen-address.ts';
 
-/** What a configuration refers to; file names are absolute. */
+/** Which files a configuration refers to, by absolute names: what `init` decides whether to make. */
 export interface ConfigurationFacts {
   readonly serverCert: string | null;
   readonly serverKey: string | null;
   readonly clientCa: string | null;
   readonly clientCrls: readonly string[];
   readonly htpasswd: string | null;
-  /** Whether it has `tls_server_config` at all. */
-  readonly hasTls: boolean;
   /** The first TCP address; null when there is none. */
   readonly listen: { readonly host: string | null; readonly port: number } | null;
-  readonly upstreams: readonly { readonly kind: 'prometheus' | 'exporter' | 'any'; readonly prefix: string }[];
 }
 
 /** Where a Prometheus was looked for, `http://HOST:PORT`. */
@@ -99,9 +96,7 @@ export function readFacts(text: string, directory: string): ConfigurationFacts |
     clientCa: file(tls?.['client_ca_file']),
     clientCrls: asList(tls?.['client_crl_files']).flatMap((value) => file(value) ?? []),
     htpasswd: file(root['htpasswd_file']),
-    hasTls: tls !== null,
     listen: firstAddress(root['listen_addresses'] ?? [':9095']),
-    upstreams: asList(root['upstreams']).map(upstreamFacts),
   };
 }
 
@@ -132,16 +127,6 @@ export function readSpkiPins(text: string): readonly { readonly identity: string
       return typeof name === 'string' && typeof pin === 'string' ? [{ identity: name, pin }] : [];
     });
   });
-}
-
-function upstreamFacts(value: unknown): ConfigurationFacts['upstreams'][number] {
-  const upstream = asMap(value) ?? {};
-  const prefix = upstream['path_prefix'];
-  const kind = upstream['kind'] ?? (upstream['url'] === 'self' ? 'exporter' : 'prometheus');
-  return {
-    kind: kind === 'exporter' || kind === 'any' ? kind : 'prometheus',
-    prefix: typeof prefix === 'string' ? prefix.replace(/\/$/, '') : '',
-  };
 }
 
 function firstAddress(value: unknown): ConfigurationFacts['listen'] {

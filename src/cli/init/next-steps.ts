@@ -2,24 +2,18 @@
  * What to do next, as text that works as it stands: a curl line, and the scrape jobs for the central Prometheus. Paths
  * are absolute. Contains no secret. Pure.
  */
-import { isIP, isIPv6 } from 'node:net';
+import { isIPv6 } from 'node:net';
 import { resolve } from 'node:path';
-import type { ConfigurationFacts } from './configuration.ts';
 import { FIRST_USER } from './credentials.ts';
+import { concreteName, isAddress } from './gate-access.ts';
+import type { ClientCredentials, GateAccess, UpstreamAccess } from './gate-access.ts';
 import type { Layout } from './layout.ts';
 
 export interface NextStepsRequest {
   readonly layout: Layout;
-  readonly facts: ConfigurationFacts;
+  readonly access: GateAccess;
   readonly hostName: string;
   readonly addresses: readonly string[];
-  /** Names of the server certificate when the own CA issued it, else null. */
-  readonly ownNames: readonly string[] | null;
-  /** The CA that issued the server certificate, where it is at hand. */
-  readonly serverCa: string;
-  /** Whether the gate takes the client certificate that `init` made. */
-  readonly hasClientCertificate: boolean;
-  readonly hasPassword: boolean;
   /** Whether the password of the first user is in `initial-password`. */
   readonly hasPasswordFile: boolean;
 }
@@ -28,22 +22,27 @@ export interface NextStepsRequest {
 export const JOBS_BEGIN = '# --- begin: for prometheus.yml of the central Prometheus ---';
 export const JOBS_END = '# --- end ---';
 
-/** @returns null when the gate listens on no TCP address. */
+/** @returns null when there is nothing that would work. */
 export function nextSteps(request: NextStepsRequest): string | null {
-  const { listen } = request.facts;
-  if (listen === null) return null;
-  return [
-    `Once it serves${runCommand(request.layout)}, ask it:`,
-    '',
-    curlLine(request, `${urlHost(listen.host ?? localName(request))}:${String(listen.port)}`),
-    '',
-    'and have the central Prometheus scrape it:',
+  const { upstreams, trust } = request.access;
+  const question = upstreams.find((one) => one.question !== null)?.question ?? null;
+  const scraped = upstreams.filter(({ scrape }) => scrape !== null);
+  const serves = `Once it serves${runCommand(request.layout)}`;
+  const lines: string[] = [];
+  if (question !== null && trust.kind !== 'unknown')
+    lines.push(`${serves}, ask it:`, '', curlLine(request, question), '');
+  if (scraped.length === 0) return lines.length === 0 ? null : lines.join('\n').trimEnd();
+  lines.push(
+    lines.length === 0
+      ? `${serves}, have the central Prometheus scrape it:`
+      : 'and have the central Prometheus scrape it:',
     '',
     JOBS_BEGIN,
     'scrape_configs:',
-    ...jobs(request, `${urlHost(listen.host ?? reachableName(request))}:${String(listen.port)}`),
+    ...jobs(request, scraped),
     JOBS_END,
-  ].join('\n');
+  );
+  return lines.join('\n');
 }
 
 /** `npm start` takes the configuration of its own folder only. */
@@ -53,26 +52,34 @@ function runCommand({ config }: Layout): string {
     : ` (promgate run --config.file=${shellWord(config)})`;
 }
 
-function curlLine(request: NextStepsRequest, authority: string): string {
-  const { layout, facts, ownNames, hasClientCertificate, hasPassword } = request;
+function curlLine(request: NextStepsRequest, { path, credentials }: NonNullable<UpstreamAccess['question']>): string {
+  const { listen, trust } = request.access;
   const words = ['curl'];
-  if (facts.hasTls && ownNames !== null) words.push('--cacert', shellWord(resolve(request.serverCa)));
-  if (facts.hasTls && hasClientCertificate) {
-    words.push('--cert', shellWord(resolve(layout.client.cert)), '--key', shellWord(resolve(layout.client.key)));
-  } else if (hasPassword) {
-    words.push('--user', FIRST_USER);
+  if (trust.kind === 'file') words.push('--cacert', shellWord(resolve(trust.path)));
+  const { certificate, user } = credentials;
+  if (certificate !== null) {
+    words.push('--cert', shellWord(resolve(certificate.cert)), '--key', shellWord(resolve(certificate.key)));
   }
-  const prometheus = facts.upstreams.find(({ kind }) => kind === 'prometheus');
-  const path =
-    prometheus === undefined
-      ? `${facts.upstreams[0]?.prefix ?? ''}/metrics`
-      : `${prometheus.prefix}/api/v1/query?query=up`;
-  words.push(shellWord(`${facts.hasTls ? 'https' : 'http'}://${authority}${path}`));
+  if (user !== null) words.push('--user', shellWord(user));
+  // Square brackets in a URL are ranges to curl.
+  if (path.includes('[')) words.push('--globoff');
+  const name = localName(request);
+  if (name !== 'localhost' && !isAddress(name)) {
+    // The name of the certificate, at this host whatever it resolves to.
+    words.push('--connect-to', shellWord(`::${urlHost(listen.host ?? '127.0.0.1')}:${String(listen.port)}`));
+  }
+  words.push(shellWord(`${schemeOf(request)}://${urlHost(name)}:${String(listen.port)}${path}`));
   return words.join(' ');
 }
 
-function jobs(request: NextStepsRequest, target: string): string[] {
-  return request.facts.upstreams.flatMap(({ kind, prefix }) => {
+function schemeOf({ access }: NextStepsRequest): 'http' | 'https' {
+  return access.trust.kind === 'plain' ? 'http' : 'https';
+}
+
+function jobs(request: NextStepsRequest, scraped: readonly UpstreamAccess[]): string[] {
+  const { listen } = request.access;
+  const target = `${urlHost(reachableName(request))}:${String(listen.port)}`;
+  return scraped.flatMap(({ kind, prefix, scrape, otherUser }) => {
     const name = `${kind === 'prometheus' ? 'federate' : 'promgate'}-${request.hostName}${prefix.replaceAll('/', '-')}`;
     const head = [`  - job_name: ${JSON.stringify(name)}`];
     if (kind === 'prometheus') {
@@ -87,30 +94,43 @@ function jobs(request: NextStepsRequest, target: string): string[] {
     } else {
       head.push(`    metrics_path: ${JSON.stringify(`${prefix}/metrics`)}`);
     }
-    return [...head, ...credentials(request), ...targets(request, target)];
+    return [...head, ...credentialLines(request, scrape, otherUser), ...targets(request, target)];
   });
 }
 
-function credentials(request: NextStepsRequest): string[] {
-  const { layout, facts, ownNames, hasClientCertificate, hasPassword, hasPasswordFile } = request;
-  const passwordFile = hasPasswordFile ? resolve(layout.initialPassword) : '/path/to/a/file/with/the/password';
-  const basicAuth = ['basic_auth:', `  username: ${FIRST_USER}`, `  password_file: ${JSON.stringify(passwordFile)}`];
-  const lines = [`scheme: ${facts.hasTls ? 'https' : 'http'}`];
-  const usesCertificate = facts.hasTls && hasClientCertificate;
-  if (facts.hasTls && (ownNames !== null || usesCertificate)) {
+function credentialLines(
+  request: NextStepsRequest,
+  credentials: ClientCredentials | null,
+  otherUser: string | null,
+): string[] {
+  const { trust } = request.access;
+  const { certificate = null, user = null } = credentials ?? {};
+  const lines = [`scheme: ${schemeOf(request)}`];
+  if (trust.kind === 'unknown') {
+    lines.push(`# ${trust.issuer} issued the server certificate, and is not trusted here. Where the central`);
+    lines.push('# Prometheus does not trust it either: tls_config: {ca_file: /path/to/its/certificate}');
+  }
+  if (trust.kind === 'file' || certificate !== null) {
     lines.push('# These paths are of this host: on another one put copies of the files, and their paths here.');
     lines.push('tls_config:');
-    if (ownNames !== null) lines.push(`  ca_file: ${JSON.stringify(resolve(request.serverCa))}`);
+    if (trust.kind === 'file') lines.push(`  ca_file: ${JSON.stringify(resolve(trust.path))}`);
   }
-  if (usesCertificate) {
-    lines.push(`  cert_file: ${JSON.stringify(resolve(layout.client.cert))}`);
-    lines.push(`  key_file: ${JSON.stringify(resolve(layout.client.key))}`);
-    if (hasPassword) lines.push('# With the password instead of cert_file and key_file:');
-    if (hasPassword) lines.push(...basicAuth.map((line) => `# ${line}`));
-  } else if (hasPassword) {
-    lines.push(...basicAuth);
+  if (certificate !== null) {
+    lines.push(`  cert_file: ${JSON.stringify(resolve(certificate.cert))}`);
+    lines.push(`  key_file: ${JSON.stringify(resolve(certificate.key))}`);
+  }
+  if (user !== null) lines.push(...basicAuth(request, user));
+  if (certificate !== null && otherUser !== null) {
+    lines.push('# With the password instead of cert_file and key_file:');
+    lines.push(...basicAuth(request, otherUser).map((line) => `# ${line}`));
   }
   return lines.map((line) => `    ${line}`);
+}
+
+function basicAuth({ layout, hasPasswordFile }: NextStepsRequest, user: string): string[] {
+  const isFirst = hasPasswordFile && user === FIRST_USER;
+  const file = isFirst ? resolve(layout.initialPassword) : '/path/to/a/file/with/the/password';
+  return ['basic_auth:', `  username: ${JSON.stringify(user)}`, `  password_file: ${JSON.stringify(file)}`];
 }
 
 function targets({ hostName }: NextStepsRequest, target: string): string[] {
@@ -123,19 +143,24 @@ function targets({ hostName }: NextStepsRequest, target: string): string[] {
 }
 
 /** An address needs no DNS; it must stand in the certificate. */
-function reachableName({ addresses, ownNames, hostName, facts }: NextStepsRequest): string {
-  if (facts.hasTls && ownNames === null) return hostName;
-  const names = ownNames ?? [...addresses, hostName];
+function reachableName({ access, addresses, hostName }: NextStepsRequest): string {
+  const { listen, names, trust } = access;
+  if (trust.kind === 'plain') return listen.host ?? addresses[0] ?? hostName;
+  if (listen.host !== null && (names.length === 0 || names.includes(listen.host))) return listen.host;
   const own = addresses.find((address) => names.includes(address));
-  if (own !== undefined || names.includes('localhost')) return own ?? 'localhost';
-  // A certificate that was made elsewhere names the host as others know it.
-  return names.find((name) => isIP(name) === 0 && !name.startsWith('*')) ?? names[0] ?? 'localhost';
+  if (own !== undefined) return own;
+  // A certificate that was made elsewhere names the host as others know it; a bare host name may mean nothing to them.
+  const known = names.filter((one) => !isAddress(one) && one.includes('.'));
+  const name = known.find((one) => !one.startsWith('*')) ?? known[0];
+  if (name !== undefined) return concreteName(name, hostName);
+  return names.includes('localhost') ? 'localhost' : (names[0] ?? hostName);
 }
 
 /** By which this host reaches itself. */
 function localName(request: NextStepsRequest): string {
-  const { ownNames } = request;
-  return ownNames === null || ownNames.includes('localhost') ? 'localhost' : reachableName(request);
+  const { listen, names, trust } = request.access;
+  if (listen.host !== null && (trust.kind === 'plain' || names.includes(listen.host))) return listen.host;
+  return trust.kind === 'plain' || names.includes('localhost') ? 'localhost' : reachableName(request);
 }
 
 function urlHost(host: string): string {

@@ -3,7 +3,7 @@
  * derived as web.yml means it; what is written must not contradict.
  */
 import type { Problem } from '../../lib/problem.ts';
-import { isTlsOn } from '../certificates.ts';
+import { servesTls } from '../derived.ts';
 import type { Authenticate, ClientAuthType } from '../config.ts';
 import type { Raw } from '../schema.ts';
 import { hasUsers } from '../users.ts';
@@ -37,7 +37,7 @@ export function deriveAuthentication(raw: Raw): Authentication {
     clientAuthType,
     hasUsers: users,
     hasClientCa: (tls?.client_ca ?? '') !== '' || (tls?.client_ca_file ?? '') !== '',
-    hasTls: isTlsOn(tls) || raw.acme !== undefined,
+    hasTls: servesTls(raw),
   };
 }
 
