@@ -238,6 +238,14 @@ export interface EnrollmentSettings {
   readonly renew: boolean;
 }
 
+/** Which pages of other origins may ask here (CORS). */
+export interface Cors {
+  /** As a browser writes them: `https://grafana.example.com`. */
+  readonly origins: ReadonlySet<string>;
+  /** How long a browser may remember the answer to a preflight. */
+  readonly maxAgeMs: number;
+}
+
 export type AdminAddress = ListenAddress | { readonly kind: 'off' };
 
 export interface Admin {
@@ -264,6 +272,8 @@ export interface Config {
   readonly users: Users;
   readonly access: Access;
   readonly exempt: readonly Exempt[];
+  /** null: a page of another origin learns nothing. */
+  readonly cors: Cors | null;
   readonly lockout: Lockout;
   readonly hashing: Hashing;
   readonly limits: Limits;

@@ -52,6 +52,7 @@ export function resolveConfig(resolution: Resolution): Config {
     authenticate: authentication.authenticate,
     users: groups.users,
     access: resolveAccess(raw),
+    cors: raw.cors === undefined ? null : { origins: new Set(raw.cors.origins), maxAgeMs: raw.cors.max_age },
     exempt: raw.exempt.map(({ paths, from }): Exempt => ({ paths: new Set(paths), from: createAddressSet(from) })),
     lockout: {
       attempts: raw.lockout.attempts,

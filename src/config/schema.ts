@@ -29,6 +29,7 @@ import {
 } from './scalars.ts';
 import { basicAuthUsers, httpServerConfig, rateLimit, tlsServerConfig } from './schema-web.ts';
 import { caps } from './schema-caps.ts';
+import { cors } from './schema-cors.ts';
 import { seriesKeys } from './schema-series.ts';
 import { upstream } from './schema-upstream.ts';
 import { acme } from './schema-acme.ts';
@@ -151,6 +152,7 @@ export const schema = z.strictObject({
   allow: narrowing(allowEntry),
   deny: defaulted(z.array(addressOnly), []),
   trusted_proxies: defaulted(z.array(addressOnly), []),
+  cors: optional(cors),
   exempt: defaulted(z.array(z.strictObject({ paths: z.array(exactPath), from: z.array(addressOnly) })), []),
   lockout: defaulted(lockout, {}),
   lockout_exempt: defaulted(z.array(addressOnly), []),

@@ -28,7 +28,6 @@ export interface Endpoint {
 const GET = ['GET'];
 const PROBE = ['GET', 'HEAD'];
 const QUERY = ['GET', 'POST'];
-const PREFLIGHT = ['OPTIONS'];
 
 function rows(
   endpointClass: EndpointClass,
@@ -73,7 +72,6 @@ export const ENDPOINTS: Readonly<Record<UpstreamKind, readonly Endpoint[]>> = {
       'status/walreplay',
       'features',
     ]),
-    ...rows('query', PREFLIGHT, '/api/v1/', ['**']),
     ...rows('ui', GET, '/', [
       '',
       'graph',

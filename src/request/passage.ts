@@ -25,6 +25,8 @@ export interface Passage {
   readonly expectsContinue: boolean;
   /** The client's address: the peer, or what a trusted proxy says. Set by accept. */
   address: string;
+  /** Set by accept where `cors` is configured: the page's origin, if it is one of the operator's. */
+  origin?: string | null;
   /** Set by authenticate. */
   identity: Identity | null;
   /** Set by authorize. */

@@ -103,6 +103,7 @@ export function configOf(changes: Partial<Config> = {}): Config {
       deny: EMPTY_ADDRESS_SET,
       trustedProxies: EMPTY_ADDRESS_SET,
     },
+    cors: null,
     exempt: [],
     lockout: {
       attempts: 10,

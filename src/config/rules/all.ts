@@ -37,11 +37,17 @@ const limitsRule: Rule = ({ raw }) => {
   return [warning(message, ['limits', 'connections_per_address'], { at: 'map' })];
 };
 
+const corsRule: Rule = ({ raw }) =>
+  raw.cors?.origins.length === 0
+    ? [warning('origins is empty: no page of another origin may ask', ['cors', 'origins'])]
+    : [];
+
 const RULES: readonly Rule[] = [
   authenticationRule,
   exposureRule,
   addressRule,
   exemptRule,
+  corsRule,
   tlsRule,
   acmeRule,
   enrollmentRule,

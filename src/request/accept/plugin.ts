@@ -7,6 +7,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { arrivalOf } from '../arrival.ts';
 import type { HostAddresses } from './addresses.ts';
 import { judgeClient } from './client.ts';
+import { isPreflight, knownOrigin, preflightHeaders } from './cors.ts';
 import { createRateLimiter } from './rate-limit.ts';
 import type { Config } from '../../config/config.ts';
 
@@ -30,6 +31,7 @@ export const acceptPlugin = fp<AcceptOptions>(
         answer.refuse(client.reason, client.detail === undefined ? {} : { detail: client.detail });
         return;
       }
+      if (config.cors !== null) passage.origin = knownOrigin(request.headers.origin, config.cors);
       const { fault } = arrivalOf(request.raw);
       if (fault !== null) {
         answer.refuse(fault.reason, { detail: fault.detail });
@@ -38,6 +40,15 @@ export const acceptPlugin = fp<AcceptOptions>(
       const token = limiter.take();
       if (!token.ok) {
         answer.refuse('rate_limited', { retryAfterSeconds: Math.ceil(token.waitMs / 1000) });
+        return;
+      }
+      if (
+        config.cors !== null &&
+        passage.origin !== null &&
+        isPreflight(passage.target.method, request.headers['access-control-request-method'])
+      ) {
+        answer.open(204, preflightHeaders(request.headers['access-control-request-headers'], config.cors));
+        answer.end();
         return;
       }
       next();

@@ -78,7 +78,5 @@ export function judgeKind(upstream: Upstream, method: string, kindPath: string):
     return { kind: 'allowed', class: 'also_allow' };
   }
   const allow = new Set([...rows.flatMap((found) => found.methods), ...grants.flatMap((grant) => grant.methods)]);
-  // A preflight row alone does not make a path exist: OPTIONS is listed for all of /api/v1.
-  allow.delete('OPTIONS');
   return allow.size === 0 ? { kind: 'unknown' } : { kind: 'wrongMethod', allow: [...allow] };
 }

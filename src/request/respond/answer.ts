@@ -10,6 +10,7 @@ import { bodyIsOutstanding, HOP_BY_HOP } from '../message.ts';
 import type { Passage } from '../passage.ts';
 import { CLIENT_LEFT_STATUS, settle } from './accounting.ts';
 import type { Denial } from './accounting.ts';
+import { setCrossOrigin } from './cross-origin.ts';
 import { renderRefusal } from './refusal.ts';
 import { createWire } from './wire.ts';
 import type { RawRequest, RawResponse, Wire } from './wire.ts';
@@ -134,6 +135,7 @@ class WireAnswer implements Answer {
       if (value !== undefined && !HOP_BY_HOP.has(name)) out[name] = value;
     }
     if (status === 204) delete out['content-length'];
+    if (passage.config.cors !== null) setCrossOrigin(out, passage.origin ?? null);
     // The operator's word wins over the upstream's.
     Object.assign(out, passage.config.headers);
     if (!this.#wire.http2 && this.#mustClose(passage)) {
