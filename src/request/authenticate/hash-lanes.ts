@@ -6,13 +6,13 @@ import type { Hashing } from '../../config/config.ts';
 import { hashCost, SLOW_HASH_MS } from '../../formats/hash-cost.ts';
 import { createHashPool, type HashJob, type HashMetrics, type HashPool, type HashPoolOptions } from './hash-pool.ts';
 
-/** A busy machine, or an old one, takes several times what a hash takes on a quiet one. */
-const PATIENCE = 5;
+/** A busy machine, or an old one, takes many times what a hash takes on a quiet one, and here no other login waits for it. */
+const PATIENCE = 20;
 
 /** How long a job may wait, and then run: at least as long as is configured. */
 function deadlineOf({ hashes }: HashJob, { deadlineMs }: Hashing): number {
   const dearest = hashes.reduce((most, hash) => Math.max(most, hashCost(hash)), 0);
-  return Math.max(deadlineMs, PATIENCE * dearest);
+  return Math.max(deadlineMs, Math.round(PATIENCE * dearest));
 }
 
 function isSlow({ hashes }: HashJob): boolean {
@@ -36,7 +36,7 @@ export function createHashLanes(options: HashPoolOptions): HashPool {
     },
   });
   const slowly = (hashing: Hashing): Hashing => ({ ...hashing, workers: Math.min(hashing.workers, 1) });
-  const usual = createHashPool({ ...options, metrics: metricsOf('usual'), deadlineOf });
+  const usual = createHashPool({ ...options, metrics: metricsOf('usual') });
   const slow = createHashPool({ ...options, hashing: slowly(options.hashing), metrics: metricsOf('slow'), deadlineOf });
   return {
     submit: (job, done) => (isSlow(job) ? slow : usual).submit(job, done),
