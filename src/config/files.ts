@@ -54,7 +54,8 @@ export function operatorFiles(configFile: string): OperatorFiles {
       const absolute = resolve(name);
       const result = await readRegularFile(name);
       used.set(`${source} ${absolute}`, { path: absolute, source, digest: result.digest });
-      if (result.ok) return { ok: true, name, text: result.text, mode: result.mode };
+      // Editors of Windows put a BOM before passwords and certificates; nothing that is read here begins with one.
+      if (result.ok) return { ok: true, name, text: result.text.replace(/^\ufeff/, ''), mode: result.mode };
       const { message, hint } = result;
       return { ok: false, problem: { severity: 'error', message, path, ...(hint === undefined ? {} : { hint }) } };
     },

@@ -83,6 +83,7 @@ export interface RawUser {
   readonly id: string;
 }
 
+/** White space around a hash comes of block scalars and templates; the toolkit looks at the 60 characters of bcrypt alone. */
 function readHash(user: string, value: unknown): Parsed<HtpasswdHash> {
   const fault = userFault(user);
   if (fault !== null) return unparsed(fault);
@@ -90,7 +91,7 @@ function readHash(user: string, value: unknown): Parsed<HtpasswdHash> {
     const found = typeof value === 'string' ? 'nothing' : describeShape(value);
     return unparsed(`expected a password hash, found ${found}`, PASSWD_HINT);
   }
-  return parseHash(value);
+  return parseHash(value.trim());
 }
 
 /** A list, not a record: a record would lose a user called `__proto__`. */
@@ -108,7 +109,7 @@ export const basicAuthUsers = z.unknown().transform((value, context): readonly R
   for (const [user, hashText] of Object.entries(value) as [string, unknown][]) {
     const hash = readHash(user, hashText);
     if (hash.ok) {
-      users.push({ user, hash: hash.value, id: credentialId(user, String(hashText)) });
+      users.push({ user, hash: hash.value, id: credentialId(user, String(hashText).trim()) });
     } else {
       const params: LeafFault = hash.hint === undefined ? {} : { hint: hash.hint };
       context.addIssue({ code: 'custom', message: hash.message, path: [user], params });

@@ -157,7 +157,7 @@ export function readYaml(text: string): YamlText {
     // Its warnings repeat pieces of the file, on stderr.
     logLevel: 'silent',
   });
-  const [document, second] = [...composer.compose(tokens, true, text.length)];
+  const [document, ...others] = [...composer.compose(tokens, true, text.length)];
   const faults: YamlFault[] = [];
   const unclosed = tokens.map(unclosedBracket).find((fault) => fault !== null);
   if (unclosed !== undefined) faults.push(unclosed);
@@ -175,6 +175,8 @@ export function readYaml(text: string): YamlText {
       faults.push({ severity: 'warning', message: SENTENCES[code] ?? 'this is unusual YAML', range: pos });
     }
   }
+  // A `---` at the end begins a document without anything in it.
+  const second = others.find(({ contents }) => !isScalar(contents) || (contents.value ?? '') !== '');
   if (second !== undefined) {
     faults.push({
       severity: 'error',

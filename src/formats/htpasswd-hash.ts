@@ -42,6 +42,9 @@ export function parseHash(text: string): Parsed<HtpasswdHash> {
   if (text.startsWith('{SHA}')) return parseSha1(text.slice(5));
   if (text.startsWith('{SSHA}')) return parseSsha(text.slice(6));
   if (text.startsWith('$5$') || text.startsWith('$6$')) return parseShaCrypt(text);
+  if (/^\$\$[0-9a-z]{1,8}\$\$/.test(text)) {
+    return unparsed('the dollars of the hash are doubled, as compose files have them', 'write $ for each $$');
+  }
   return unparsed(refusal(text), PASSWD_HINT);
 }
 

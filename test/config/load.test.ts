@@ -44,6 +44,18 @@ async function configOf(text: string, options: Partial<LoadOptions> = {}): Promi
   return result.config;
 }
 
+describe('what editors add to a file', () => {
+  it('is no part of a password: a BOM and a line feed', async () => {
+    fixture.write('bom-password', '\ufeffa very secret password\r\n');
+    const entry = '{url: "https://127.0.0.1:9090", basic_auth: {username: u, password_file: bom-password}}';
+    const { result } = await load(`upstreams: [${entry}]\nlisten_addresses: ["127.0.0.1:9095"]\n`);
+    expect(result.ok && result.config.upstreams[0]?.authorization).toEqual({
+      kind: 'header',
+      value: `Basic ${Buffer.from('u:a very secret password').toString('base64')}`,
+    });
+  });
+});
+
 describe('defaults', () => {
   it('are those of the documentation', async () => {
     const config = await configOf('authenticate: none\n');
