@@ -283,7 +283,8 @@ export const DENY_REASONS = {
   upstream_busy: {
     status: 503,
     public: 'upstream busy',
-    meaning: '`max_connections` to the upstream are in use and its queue is full or was waited for too long.',
+    meaning:
+      '`max_connections` to the upstream are in use, or the share of this identity in them (three quarters), and the queue is full or was waited for too long. Of an answer that was cut: its client did not read it, or it was a stream of events, and another identity had no connection at all.',
   },
   upstream_timeout: { status: 504, public: 'upstream timeout', meaning: 'The upstream did not answer in time.' },
   scrape_timeout: {
@@ -296,7 +297,7 @@ export const DENY_REASONS = {
     status: 503,
     public: 'too many identical scrapes',
     meaning:
-      'Two upstream requests for the same scrape are under way, and too much of both answers is gone for a third scraper to share one. Somebody reads very slowly, or the answer is very large; `share: off` asks the upstream for everyone.',
+      'Two upstream requests for the same scrape are under way, and too much of both answers is gone for a third scraper to share one. A client reads very slowly, or the answer is very large; `share: off` asks the upstream for everyone.',
   },
   scrape_too_slow: {
     status: 503,

@@ -13,6 +13,8 @@ import type { RequestBody } from './request-body.ts';
 import { clientHeaders } from './response-headers.ts';
 
 export interface Ask {
+  /** Against whose share of the connections it counts. */
+  readonly party: string;
   readonly method: string;
   /** Path and query, written from the judged target. */
   readonly path: string;
@@ -38,6 +40,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
   #responseBegan = false;
   #isAnswering = false;
   #silentMs = 0;
+  #idleMs = 0;
+  #isEventStream = false;
   #bodyBytes = 0;
   /** The client does not take more for now. */
   #awaitsDrain = false;
@@ -70,6 +74,22 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
   }
 
   // As a waiter
+
+  get party(): string {
+    return this.#ask.party;
+  }
+
+  get idleMs(): number {
+    return this.#idleMs;
+  }
+
+  get isEventStream(): boolean {
+    return this.#isEventStream;
+  }
+
+  yieldLine(): void {
+    this.#fail({ reason: 'upstream_busy', detail: 'others waited for its connection' });
+  }
 
   admitted(line: Line): void {
     this.#line = line;
@@ -118,9 +138,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
     }
     this.#silentMs = 0;
     this.#isAnswering = true;
-    // A stream of events is silent for as long as nothing happens.
-    if (isEventStream(headers)) this.#pool.pool.watched.delete(this);
-    else this.#pool.pool.watched.add(this);
+    this.#isEventStream = isEventStream(headers);
+    this.#pool.pool.watched.add(this);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -164,8 +183,12 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
       this.#watchBody(elapsedMs);
       return;
     }
-    // While the client does not read, the upstream cannot send: that is not its silence.
-    this.#silentMs = this.#awaitsDrain ? 0 : this.#silentMs + elapsedMs;
+    const isIdle = this.#awaitsDrain || this.#isEventStream;
+    // Forgiven at half the pace: a client that reads a few bytes a minute is not a reader either.
+    this.#idleMs = Math.max(0, this.#idleMs + (isIdle ? elapsedMs : -elapsedMs / 2));
+    // While the client does not read, the upstream cannot send: that is not its silence. And a stream of events is silent
+    // for as long as nothing happens.
+    this.#silentMs = isIdle ? 0 : this.#silentMs + elapsedMs;
     if (this.#silentMs > this.#upstream.bodyTimeoutMs) {
       this.#fail({ reason: 'upstream_timeout', detail: 'silence within the body' });
     }
@@ -229,7 +252,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
     this.#pool.pool.watched.delete(this);
     const line = this.#line;
     this.#line = null;
-    if (line !== null) this.#pool.pool.giveBack(line, healthy);
+    if (line !== null) this.#pool.pool.giveBack(this, line, healthy);
   }
 }
 

@@ -7,6 +7,7 @@ import fp from 'fastify-plugin';
 import type { Config, Upstream } from '../../config/config.ts';
 import type { Answer } from '../answer.ts';
 import { hasBody, sendContinue } from '../message.ts';
+import { partyOf } from '../party.ts';
 import type { Passage } from '../passage.ts';
 import type { ServedUpstream } from '../upstream.ts';
 import { Exchange } from './exchange.ts';
@@ -97,7 +98,8 @@ function askFor(
     self({ method, path: kindPath, query: question?.query ?? target.query, headers }, answer);
     return;
   }
-  const asked = { method, path: targetFor(passage), headers, body: question?.body ?? null };
+  const body = question?.body ?? null;
+  const asked = { party: partyOf(passage), method, path: targetFor(passage), headers, body };
   new Exchange(asked, upstream, pools.of(upstream), answer).start();
 }
 
@@ -122,6 +124,12 @@ function forward(
       })
     : null;
   const framed = body !== null && length !== null ? { ...headers, 'content-length': String(length) } : headers;
-  const question = { method: target.method, path: targetFor(passage), headers: framed, body };
+  const question = {
+    party: partyOf(passage),
+    method: target.method,
+    path: targetFor(passage),
+    headers: framed,
+    body,
+  };
   new Exchange(question, upstream, pools.of(upstream), answer).start();
 }

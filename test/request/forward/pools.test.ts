@@ -8,8 +8,16 @@ import { configOf, upstreamAt, upstreamOf } from '../../support/config-fixture.t
 import { createFakeClock } from '../../support/fake-clock.ts';
 
 class Recorder implements Waiter {
+  readonly party: string;
   line: Line | null = null;
   why: string | null = null;
+  idleMs = 0;
+  isEventStream = false;
+  onYield: () => void = () => undefined;
+
+  constructor(party: string) {
+    this.party = party;
+  }
 
   admitted(line: Line): void {
     this.line = line;
@@ -17,6 +25,11 @@ class Recorder implements Waiter {
 
   turnedAway(why: string): void {
     this.why = why;
+  }
+
+  yieldLine(): void {
+    this.why = 'yielded';
+    this.onYield();
   }
 }
 
@@ -34,12 +47,21 @@ function poolOf(maxConnections: number, maxQueue: number) {
     return client;
   };
   const pool = new Pool({ maxConnections, maxQueue, queueTimeoutMs: 100, tickMs: 10, makeClient, clock });
-  const enter = (): Recorder => {
-    const waiter = new Recorder();
+  /** Each is a party of its own unless told otherwise. */
+  const enter = (party?: string): Recorder => {
+    parties += 1;
+    const waiter = new Recorder(party ?? `party ${String(parties)}`);
     pool.enter(waiter);
+    waiter.onYield = () => {
+      giveBack(waiter, false);
+    };
     return waiter;
   };
-  return { pool, clock, enter };
+  const giveBack = (waiter: Recorder, healthy = true): void => {
+    pool.giveBack(waiter, waiter.line!, healthy);
+  };
+  let parties = 0;
+  return { pool, clock, enter, giveBack };
 }
 
 describe('a pool', () => {
@@ -52,27 +74,27 @@ describe('a pool', () => {
   });
 
   it('serves the queue first come, first served, and hands a healthy line on', () => {
-    const { pool, enter } = poolOf(1, 2);
+    const { enter, giveBack } = poolOf(1, 2);
     const [first, second, third] = [enter(), enter(), enter()];
     const line = first.line;
-    pool.giveBack(line!, true);
+    giveBack(first);
     expect(second.line).toBe(line);
     expect(third.line).toBeNull();
-    pool.giveBack(line!, false);
+    giveBack(second, false);
     expect(third.line).not.toBeNull();
     expect(third.line).not.toBe(line);
     expect(clients).toHaveLength(2);
   });
 
   it('turns away who has waited too long, and nobody else', () => {
-    const { clock, enter, pool } = poolOf(1, 2);
+    const { clock, enter, giveBack } = poolOf(1, 2);
     const first = enter();
     const second = enter();
     clock.advance(60);
     const third = enter();
     clock.advance(50);
     expect([second.why, third.why]).toEqual(['waited too long', null]);
-    pool.giveBack(first.line!, true);
+    giveBack(first);
     expect(third.line).not.toBeNull();
     clock.advance(1000);
     expect(third.why).toBeNull();
@@ -88,24 +110,24 @@ describe('a pool', () => {
   });
 
   it('uses an idle line before it opens one', () => {
-    const { enter, pool } = poolOf(5, 0);
-    pool.giveBack(enter().line!, true);
-    pool.giveBack(enter().line!, true);
+    const { enter, giveBack } = poolOf(5, 0);
+    giveBack(enter());
+    giveBack(enter());
     expect(clients).toHaveLength(1);
   });
 
   it('closes when it is retired and its last request is done, and not when it is wanted again', () => {
-    const { enter, pool } = poolOf(2, 0);
+    const { enter, giveBack, pool } = poolOf(2, 0);
     let closed = 0;
     const first = enter();
     pool.retire(() => (closed += 1));
     expect(closed).toBe(0);
     pool.revive();
-    pool.giveBack(first.line!, true);
+    giveBack(first);
     expect(closed).toBe(0);
     const second = enter();
     pool.retire(() => (closed += 1));
-    pool.giveBack(second.line!, true);
+    giveBack(second);
     expect(closed).toBe(1);
     expect(clients.every((client) => client.destroyed)).toBe(true);
   });
@@ -117,6 +139,68 @@ describe('a pool', () => {
     await pool.destroy();
     expect(waiting.why).toBe('waited too long');
     expect(clients.every((client) => client.destroyed)).toBe(true);
+  });
+
+  it('lends one party three quarters of its lines, and the last one to a party that has none', () => {
+    for (const [most, share] of [
+      [64, 48],
+      [8, 6],
+      [4, 3],
+      [2, 1],
+      [1, 1],
+    ] as const) {
+      const { enter } = poolOf(most, 100);
+      const lines = Array.from({ length: most + 1 }, () => enter('greedy')).filter(({ line }) => line !== null);
+      expect(lines).toHaveLength(share);
+      expect(enter('other').line === null).toBe(most === 1);
+    }
+  });
+
+  it('serves the parties that wait in turn, first the one that has least', () => {
+    const { enter, giveBack } = poolOf(4, 8);
+    const held = [enter('a'), enter('a'), enter('a'), enter('b')];
+    const [a, b, c] = [enter('a'), enter('b'), enter('c')];
+    giveBack(held[0]!);
+    expect([a, b, c].map(({ line }) => line !== null)).toEqual([false, false, true]);
+    giveBack(held[3]!);
+    expect([a, b, c].map(({ line }) => line !== null)).toEqual([false, true, true]);
+  });
+
+  it('makes room in a full queue by giving up the newest of the party that has most in it', () => {
+    const { enter } = poolOf(1, 3);
+    enter();
+    const [first, second, third] = [enter('greedy'), enter('greedy'), enter('greedy')];
+    const other = enter('other');
+    expect([first, second, third, other].map(({ why }) => why)).toEqual([null, null, 'queue full', null]);
+    expect(enter('other').why).toBe('queue full');
+    expect(enter('another').why).toBeNull();
+    expect(second.why).toBe('queue full');
+  });
+
+  it('takes the line of a party that does not need it for one that has none', () => {
+    const { clock, enter } = poolOf(3, 8);
+    const [one, two, three] = [enter('a'), enter('a'), enter('b')];
+    const own = enter('a');
+    two.idleMs = 60;
+    clock.advance(10);
+    // Its own second request is no reason to end its first.
+    expect([one, two, three, own].map(({ why }) => why)).toEqual([null, null, null, null]);
+    const other = enter('c');
+    clock.advance(10);
+    expect([one, two, three].map(({ why }) => why)).toEqual([null, 'yielded', null]);
+    expect(other.line).not.toBeNull();
+    expect(own.line).toBeNull();
+  });
+
+  it('takes a stream of events for a request of the same party', () => {
+    const { clock, enter } = poolOf(2, 8);
+    const events = enter('a');
+    events.isEventStream = true;
+    events.idleMs = 60;
+    const other = enter('a');
+    clock.advance(10);
+    expect(events.why).toBe('yielded');
+    expect(other.line).not.toBeNull();
   });
 
   it('tells what it watches how time passes', () => {

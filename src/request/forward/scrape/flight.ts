@@ -13,8 +13,8 @@ import type { Keeper, ShareMemory } from './share-memory.ts';
 export interface FlightOptions {
   /** Monotonic milliseconds at which the upstream was asked. */
   readonly startedAt: number;
-  /** The identity that asked. */
-  readonly leader: string;
+  /** Who asked; see request/party.ts. */
+  readonly party: string;
   /** Where kept bytes are counted; null: it is for one alone, and nothing is kept. */
   readonly memory: ShareMemory | null;
   /** The most that is kept for slow readers and newcomers. */
@@ -27,7 +27,7 @@ export interface FlightOptions {
 
 export class Flight implements Answer, Keeper {
   readonly startedAt: number;
-  readonly leader: string;
+  readonly party: string;
   /** Counts what comes from the upstream; null until it answers. */
   meter: Meter | null = null;
   readonly #options: FlightOptions;
@@ -45,7 +45,7 @@ export class Flight implements Answer, Keeper {
   constructor(options: FlightOptions) {
     this.#options = options;
     this.startedAt = options.startedAt;
-    this.leader = options.leader;
+    this.party = options.party;
     this.#hasPrefix = options.memory !== null;
   }
 

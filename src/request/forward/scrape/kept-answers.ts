@@ -1,4 +1,7 @@
-/** Complete answers that are given again for a while (`max_age`): the oldest go first when memory is short. */
+/**
+ * Complete answers that are given again for a while (`max_age`). When there are too many, the party that has most of them
+ * gives its oldest: one that asks ever new questions evicts its own.
+ */
 import type { Clock, Timer } from '../../../lib/clock.ts';
 import type { Flight } from './flight.ts';
 
@@ -43,19 +46,32 @@ export class KeptAnswers {
     });
     const entry: Kept = { flight, expiry };
     this.#kept.set(key, entry);
-    if (this.#kept.size > MOST_KEPT) this.evict();
+    if (this.#kept.size > MOST_KEPT) this.evict(this.#largestParty());
   }
 
-  /** Gives up the one that was not given for the longest time; false: there is none. */
-  evict(): boolean {
-    const [oldest] = this.#kept;
-    if (oldest === undefined) return false;
-    this.#remove(...oldest);
-    return true;
+  /** Gives up the one of a party that was not given for the longest time; false: there is none. */
+  evict(party: string): boolean {
+    for (const [key, entry] of this.#kept) {
+      if (entry.flight.party !== party) continue;
+      this.#remove(key, entry);
+      return true;
+    }
+    return false;
   }
 
   clear(): void {
-    while (this.evict());
+    for (const [key, entry] of [...this.#kept]) this.#remove(key, entry);
+  }
+
+  #largestParty(): string {
+    const counts = new Map<string, number>();
+    let largest = '';
+    for (const { flight } of this.#kept.values()) {
+      const count = (counts.get(flight.party) ?? 0) + 1;
+      counts.set(flight.party, count);
+      if (count > (counts.get(largest) ?? 0) || largest === '') largest = flight.party;
+    }
+    return largest;
   }
 
   #remove(key: string, entry: Kept): void {

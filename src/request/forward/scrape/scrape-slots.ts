@@ -1,7 +1,8 @@
 /**
- * How many scrapes each identity has under way. Outlives reloads; has an entry only for who is scraping. A slot that is
- * not given back would lock its identity out, so it hangs on the end of the answer, whichever way that comes.
+ * How many scrapes each party (request/party.ts) has under way. Outlives reloads; has an entry only for who is scraping. A
+ * slot that is not given back would lock its party out, so it hangs on the end of the answer, whichever way that comes.
  */
+import { partyOf } from '../../party.ts';
 import type { Passage } from '../../passage.ts';
 import { capsOf } from './caps.ts';
 
@@ -12,31 +13,31 @@ export class ScrapeSlots {
   readonly #taken = new Map<string, number>();
 
   /** Scrapes under way. */
-  of(identityName: string): number {
-    return this.#taken.get(identityName) ?? 0;
+  of(party: string): number {
+    return this.#taken.get(party) ?? 0;
   }
 
   /**
    * Takes a slot until the answer is over, or refuses. Scrapes without a cap count too: a reload may bring one.
    * @returns whether the scrape may go on; false too when nobody waits for its answer any more.
    */
-  enter(passage: Pick<Passage, 'identity' | 'config' | 'answer' | 'releases'>): boolean {
+  enter(passage: Pick<Passage, 'identity' | 'address' | 'config' | 'answer' | 'releases'>): boolean {
     const { answer, releases } = passage;
     // The releases may have run already, and would not run again.
     if (answer.closed) return false;
-    const name = passage.identity?.name ?? 'anonymous';
+    const party = partyOf(passage);
     const { concurrentScrapes: most } = capsOf(passage);
-    const taken = this.of(name);
+    const taken = this.of(party);
     if (most !== null && taken >= most) {
       const detail = `${String(taken)} scrapes are under way`;
       answer.refuse('cap_concurrent_scrapes', { detail, retryAfterSeconds: RETRY_AFTER_SECONDS });
       return false;
     }
-    this.#taken.set(name, taken + 1);
+    this.#taken.set(party, taken + 1);
     releases.push(() => {
-      const left = this.of(name) - 1;
-      if (left > 0) this.#taken.set(name, left);
-      else this.#taken.delete(name);
+      const left = this.of(party) - 1;
+      if (left > 0) this.#taken.set(party, left);
+      else this.#taken.delete(party);
     });
     return true;
   }

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../../lib/clock.ts';
 import type { Answer } from '../../answer.ts';
+import { partyOf } from '../../party.ts';
 import type { Passage } from '../../passage.ts';
 import { Flight } from './flight.ts';
 import { GzipAnswer } from './gzip-answer.ts';
@@ -44,12 +45,12 @@ const MEBIBYTE = 1_048_576;
 /** The 17 MB of a large federation fit whole; of more, newcomers ask anew. */
 const SHARE_BYTES = 32 * MEBIBYTE;
 const TOTAL_BYTES = 64 * MEBIBYTE;
-/** One that cannot be joined any more, and one for those who came too late for it. By leader: nobody blocks another. */
+/** One that cannot be joined any more, and one for those who came too late for it. Of each party: none blocks another. */
 const MOST_FLIGHTS_PER_KEY = 2;
 
 export function createScrapes({ clock, shareBytes = SHARE_BYTES, totalBytes = TOTAL_BYTES }: ScrapesOptions): Scrapes {
   const kept = new KeptAnswers(clock);
-  const memory = new ShareMemory(totalBytes, () => kept.evict());
+  const memory = new ShareMemory(totalBytes, (party) => kept.evict(party));
   const slots = new ScrapeSlots();
   const lines = createLineCounter();
   /** Upstream requests under way, the newest last. */
@@ -68,7 +69,7 @@ export function createScrapes({ clock, shareBytes = SHARE_BYTES, totalBytes = TO
     const { question, upstream, config } = passage;
     const flight = new Flight({
       startedAt: clock.monotonic(),
-      leader: leaderOf(passage),
+      party: partyOf(passage),
       memory: key === null ? null : memory,
       capBytes: shareBytes,
       negotiated: encoding !== null,
@@ -102,7 +103,7 @@ export function createScrapes({ clock, shareBytes = SHARE_BYTES, totalBytes = TO
       const before = plan.maxAgeMs > 0 ? kept.get(key) : null;
       const flying = flights.get(key);
       const found = before ?? flying?.find(({ joinable }) => joinable) ?? null;
-      const led = flying?.filter(({ leader }) => leader === leaderOf(passage)) ?? [];
+      const led = flying?.filter(({ party }) => party === partyOf(passage)) ?? [];
       if (found === null && led.length >= MOST_FLIGHTS_PER_KEY) {
         passage.answer.refuse('scrape_busy', { retryAfterSeconds: 1 });
         return;
@@ -122,8 +123,4 @@ export function createScrapes({ clock, shareBytes = SHARE_BYTES, totalBytes = TO
       kept.clear();
     },
   };
-}
-
-function leaderOf({ identity }: Passage): string {
-  return identity?.name ?? 'anonymous';
 }

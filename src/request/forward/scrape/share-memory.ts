@@ -1,26 +1,28 @@
 /**
- * What all shared answers together may keep in memory. Under pressure kept answers go first, then beginnings that only a
- * newcomer would want, and last whoever reads so slowly that most must be kept for them.
+ * What all shared answers together may keep in memory. Under pressure the party that has most gives first: answers that
+ * are only kept, then beginnings that only a newcomer would want, and last the reader for whom most must be kept.
  */
 
-/** Somebody who keeps bytes for readers. */
+/** A holder of bytes for readers. */
 export interface Keeper {
+  /** On whose account the bytes are; see request/party.ts. */
+  readonly party: string;
   readonly retainedBytes: number;
   /** Gives up what every reader has read. */
   forgetPrefix(): void;
-  /** Gives up the reader for whom most is kept; false: nothing is kept for anybody. */
+  /** Gives up the reader for whom most is kept; false: there is none. */
   cutSlowest(): boolean;
 }
 
 export class ShareMemory {
   readonly #limitBytes: number;
-  readonly #evict: () => boolean;
+  readonly #evict: (party: string) => boolean;
   /** What each was counted with. */
   readonly #keepers = new Map<Keeper, number>();
   #usedBytes = 0;
 
-  /** @param evict gives up one answer that nobody waits for; false: there is none. */
-  constructor(limitBytes: number, evict: () => boolean) {
+  /** @param evict gives up one answer of a party that no reader waits for; false: there is none. */
+  constructor(limitBytes: number, evict: (party: string) => boolean) {
     this.#limitBytes = limitBytes;
     this.#evict = evict;
   }
@@ -29,7 +31,7 @@ export class ShareMemory {
     return this.#usedBytes;
   }
 
-  /** To be told after every change of what somebody retains; may call any keeper back, this one too. */
+  /** To be told after every change of what a keeper retains; may call any keeper back, this one too. */
   changed(keeper: Keeper): void {
     const before = this.#keepers.get(keeper) ?? 0;
     const now = keeper.retainedBytes;
@@ -40,21 +42,38 @@ export class ShareMemory {
   }
 
   #relieve(): void {
-    while (this.#isTight && this.#evict());
-    for (const keeper of this.#largestFirst()) {
-      if (!this.#isTight) return;
+    const exhausted = new Set<string>();
+    while (this.#isTight) {
+      const party = this.#largestParty(exhausted);
+      if (party === null) return;
+      if (!this.#relieveOnce(party)) exhausted.add(party);
+    }
+  }
+
+  /** @returns whether anything became free. */
+  #relieveOnce(party: string): boolean {
+    const before = this.#usedBytes;
+    if (this.#evict(party)) return true;
+    const ofParty = [...this.#keepers.keys()].filter((keeper) => keeper.party === party);
+    const largestFirst = ofParty.sort((a, b) => b.retainedBytes - a.retainedBytes);
+    for (const keeper of largestFirst) {
       keeper.forgetPrefix();
+      if (this.#usedBytes < before) return true;
     }
-    for (const keeper of this.#largestFirst()) {
-      while (this.#isTight && keeper.cutSlowest());
-    }
+    return largestFirst.some((keeper) => keeper.cutSlowest());
   }
 
   get #isTight(): boolean {
     return this.#usedBytes > this.#limitBytes;
   }
 
-  #largestFirst(): Keeper[] {
-    return [...this.#keepers.keys()].sort((a, b) => b.retainedBytes - a.retainedBytes);
+  #largestParty(except: ReadonlySet<string>): string | null {
+    const sums = new Map<string, number>();
+    for (const [{ party }, bytes] of this.#keepers) {
+      if (!except.has(party)) sums.set(party, (sums.get(party) ?? 0) + bytes);
+    }
+    let largest: string | null = null;
+    for (const [party, bytes] of sums) if (bytes > (sums.get(largest ?? '') ?? -1)) largest = party;
+    return largest;
   }
 }
