@@ -1,11 +1,13 @@
 /**
  * The bypass watch: whether the port of an upstream on this host listens on more than loopback, so that the gate can be
- * walked around. Reads the kernel's table of sockets and sends no traffic; it warns and never refuses.
+ * walked around. Reads the kernel's table of sockets and connects to nothing; it warns and never refuses.
  */
 import { open } from 'node:fs/promises';
+import type { LookupFunction } from 'node:net';
 import { endianness, hostname, networkInterfaces } from 'node:os';
 import type { Upstream } from '../config/config.ts';
 import type { Clock } from '../lib/clock.ts';
+import { addressesOf } from '../lib/lookup.ts';
 import type { Log, Metrics } from './ports.ts';
 import { isLoopbackAddress, parseListeningSockets, type ListeningSocket } from './socket-table.ts';
 
@@ -14,6 +16,8 @@ export interface BypassPorts {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Pick<Metrics, 'upstreamBypassable'>;
+  /** The same as requests have. */
+  readonly lookup: LookupFunction;
   /** The text of a file, or at least its beginning: the kernel lists the listening sockets first. */
   readonly readFile?: (path: string) => Promise<string>;
   /** Addresses and names of this host beside loopback and `localhost`. */
@@ -37,7 +41,7 @@ const MOST_BYTES = 1024 * 1024;
 
 /** Starts at once and looks every five minutes. Says one line when what it sees changes. */
 export function watchBypass(ports: BypassPorts): BypassWatch {
-  const { clock, log, metrics, readFile = readBeginning, ownNames = namesOfThisHost } = ports;
+  const { clock, log, metrics, lookup, readFile = readBeginning, ownNames = namesOfThisHost } = ports;
   let upstreams = ports.upstreams;
   let closed = false;
   const warned = new Map<string, string>();
@@ -48,8 +52,11 @@ export function watchBypass(ports: BypassPorts): BypassWatch {
     if (closed || tables.every((table) => table === null)) return;
     const sockets = tables.flatMap((table) => parseListeningSockets(table ?? '', endianness()));
     const own = ownNames();
-    for (const upstream of upstreams) {
-      const port = portOnThisHost(upstream, own);
+    const looked = upstreams;
+    const ports = await Promise.all(looked.map((upstream) => portOnThisHost(upstream, own, lookup)));
+    if (closed || looked !== upstreams) return;
+    for (const [index, upstream] of looked.entries()) {
+      const port = ports[index] ?? null;
       if (port === null) continue;
       const open = openAddresses(sockets, port);
       metrics.upstreamBypassable(upstream.name, open.length > 0);
@@ -86,11 +93,19 @@ function warn(log: Log, upstream: Upstream, port: number, addresses: string): vo
   );
 }
 
-/** The upstream's port when it is a TCP port of this host. Names are compared, never resolved. */
-export function portOnThisHost({ address }: Upstream, ownNames: ReadonlySet<string>): number | null {
+/** The upstream's port when it is a TCP port of this host: by its name, or by any address that requests would go to. */
+export async function portOnThisHost(
+  { address }: Upstream,
+  ownNames: ReadonlySet<string>,
+  lookup: LookupFunction,
+): Promise<number | null> {
   if (address.kind !== 'http' && address.kind !== 'https') return null;
   const host = address.host.toLowerCase().replace(/^\[(.*)\]$/, '$1');
-  return host === 'localhost' || isLoopbackAddress(host) || ownNames.has(host) ? address.port : null;
+  const isOwn = (name: string): boolean => isLoopbackAddress(name) || ownNames.has(name);
+  if (host === 'localhost' || isOwn(host)) return address.port;
+  // What does not resolve is the probe's to tell.
+  const addresses = await addressesOf(lookup, host).catch(() => []);
+  return addresses.some((found) => isOwn(found.address)) ? address.port : null;
 }
 
 /** Where beyond loopback the port listens; empty: nowhere. */

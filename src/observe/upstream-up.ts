@@ -5,9 +5,10 @@
 import { request as requestHttp } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { createConnection, isIP } from 'node:net';
+import type { LookupFunction, TcpNetConnectOpts } from 'node:net';
 import type { Upstream } from '../config/config.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
-import type { ResolveHost } from '../lib/resolve-host.ts';
+import { addressesOf, tryEachAddress } from '../lib/lookup.ts';
 import type { Watch } from './bypass.ts';
 import type { Log, Metrics } from './ports.ts';
 
@@ -93,22 +94,29 @@ function causeOf(error: unknown): string {
 
 export interface ProbePorts {
   readonly clock: Clock;
-  readonly resolveHost: ResolveHost;
+  /** The same as requests have: else the probe would speak of another host than they. */
+  readonly lookup: LookupFunction;
 }
 
-/** The real probe. Deadline 5 s once the name is resolved, which has its own; a certificate that is not trusted is a fault. */
-export function createProbe({ clock, resolveHost }: ProbePorts): Probe {
+/**
+ * The real probe. Deadline 5 s once the name is resolved, which has its own; each of its addresses is tried, as for
+ * requests; a certificate that is not trusted is a fault.
+ */
+export function createProbe({ clock, lookup }: ProbePorts): Probe {
   return async (upstream) => {
     const { address } = upstream;
     if (address.kind === 'self') return null;
     if (address.kind === 'unix') return ask(upstream, { socketPath: address.socketPath }, clock);
     const plain = address.host.replace(/^\[(.*)\]$/, '$1');
-    const host = isIP(plain) === 0 ? (await resolveHost(plain))[0] : plain;
-    return host === undefined ? 'no address' : ask(upstream, { host, port: address.port }, clock);
+    const addresses = await addressesOf(lookup, plain);
+    const known: LookupFunction = (_host, _options, callback) => {
+      callback(null, addresses);
+    };
+    return ask(upstream, { host: plain, port: address.port, lookup: known, ...tryEachAddress(DEADLINE_MS) }, clock);
   };
 }
 
-type Place = { readonly socketPath: string } | { readonly host: string; readonly port: number };
+type Place = { readonly socketPath: string } | (TcpNetConnectOpts & { readonly host: string });
 
 function ask(upstream: Upstream, place: Place, clock: Clock): Promise<string | null> {
   return new Promise((resolve) => {

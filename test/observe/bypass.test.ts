@@ -1,7 +1,9 @@
 import { createServer, type AddressInfo, type Server } from 'node:net';
+import type { LookupFunction } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Upstream } from '../../src/config/config.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { createLookup } from '../../src/lib/lookup.ts';
 import { openAddresses, portOnThisHost, watchBypass, type BypassWatch } from '../../src/observe/bypass.ts';
 import { parseListeningSockets } from '../../src/observe/socket-table.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
@@ -73,6 +75,8 @@ describe('openAddresses', () => {
   });
 });
 
+const unknown: LookupFunction = (_host, _options, callback) => callback(new Error('no DNS'), '');
+
 describe('portOnThisHost', () => {
   const own = new Set(['192.0.2.7', 'monitor']);
   const at = (host: string): Upstream =>
@@ -80,18 +84,26 @@ describe('portOnThisHost', () => {
 
   it.each(['127.0.0.1', '127.9.9.9', '::1', '[::1]', 'localhost', 'LOCALHOST', '192.0.2.7', 'Monitor'])(
     'knows %s',
-    (host) => {
-      expect(portOnThisHost(at(host), own)).toBe(9090);
+    async (host) => {
+      expect(await portOnThisHost(at(host), own, unknown)).toBe(9090);
     },
   );
 
-  it.each(['192.0.2.8', 'prometheus.example.com'])('leaves %s alone', (host) => {
-    expect(portOnThisHost(at(host), own)).toBeNull();
+  it.each(['192.0.2.8', 'prometheus.example.com'])('leaves %s alone', async (host) => {
+    const elsewhere = createLookup({ resolveHost: () => Promise.resolve(['192.0.2.9']) });
+    expect(await portOnThisHost(at(host), own, unknown)).toBeNull();
+    expect(await portOnThisHost(at(host), own, elsewhere)).toBeNull();
   });
 
-  it('leaves unix sockets and the gate itself alone', () => {
-    expect(portOnThisHost(upstreamOf({ address: { kind: 'unix', socketPath: '/x' } }), own)).toBeNull();
-    expect(portOnThisHost(upstreamOf({ address: { kind: 'self' } }), own)).toBeNull();
+  it.each(['127.0.0.1', '::1', '192.0.2.7'])('knows a name that resolves to %s', async (address) => {
+    const lookup = createLookup({ resolveHost: () => Promise.resolve(['192.0.2.9', address]) });
+    expect(await portOnThisHost(at('prometheus.internal'), own, lookup)).toBe(9090);
+  });
+
+  it('leaves unix sockets and the gate itself alone', async () => {
+    const unix = upstreamOf({ address: { kind: 'unix', socketPath: '/x' } });
+    expect(await portOnThisHost(unix, own, unknown)).toBeNull();
+    expect(await portOnThisHost(upstreamOf({ address: { kind: 'self' } }), own, unknown)).toBeNull();
   });
 });
 
@@ -110,6 +122,7 @@ function watch(tables: Record<string, string>, upstreams: readonly Upstream[] = 
     upstreams,
     clock,
     log,
+    lookup: unknown,
     metrics: { upstreamBypassable: (name, bypassable) => metric.set(name, bypassable) },
     readFile: async (path) => {
       const table = tables[path];
@@ -183,6 +196,7 @@ describe('the bypass watch', () => {
       upstreams: [upstreamAt(open), upstreamAt(closed)],
       clock: systemClock,
       log: recordingLog(),
+      lookup: unknown,
       metrics: { upstreamBypassable: (upstream, bypassable) => metric.set(upstream, bypassable) },
     });
     closing.push(() => {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Upstream } from '../../src/config/config.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { createLookup } from '../../src/lib/lookup.ts';
 import { createProbe, readyPath, watchUpstreams, type Probe } from '../../src/observe/upstream-up.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { createFakeClock } from '../support/fake-clock.ts';
@@ -40,8 +41,8 @@ function serve(listener: RequestListener): Promise<number> {
   return listening(createServer(listener), { port: 0, host: '127.0.0.1' });
 }
 
-const resolveHost = async (): Promise<readonly string[]> => ['127.0.0.1'];
-const probe = createProbe({ clock: systemClock, resolveHost });
+const resolvesTo = (...addresses: string[]) => createLookup({ resolveHost: () => Promise.resolve(addresses) });
+const probe = createProbe({ clock: systemClock, lookup: resolvesTo('127.0.0.1') });
 
 describe('the probe of a Prometheus', () => {
   it('asks /-/ready with the credentials of the upstream, once, and reads no body', async () => {
@@ -75,7 +76,7 @@ describe('the probe of a Prometheus', () => {
     const port = await serve(() => {
       arrived = true;
     });
-    const result = createProbe({ clock, resolveHost })(upstreamAt(port));
+    const result = createProbe({ clock, lookup: resolvesTo('127.0.0.1') })(upstreamAt(port));
     await expect.poll(() => arrived).toBe(true);
     clock.advance(5000);
     expect(await result).toBe('no answer within 5 s');
@@ -120,6 +121,30 @@ describe('the probe of a Prometheus', () => {
     [{ pathPrefix: '/prom', stripPrefix: true, basePath: '/base' }, '/base/-/ready'],
   ])('with %j is at %s', (changes, path) => {
     expect(readyPath(upstreamOf(changes))).toBe(path);
+  });
+});
+
+describe('the probe of an upstream with several addresses', () => {
+  const at = (port: number, kind: Upstream['kind'] = 'prometheus'): Upstream =>
+    upstreamAt(port, {
+      kind,
+      address: { kind: 'http', origin: `http://prometheus.internal:${port}`, host: 'prometheus.internal', port },
+    });
+
+  it.each([
+    ['refuses', ['127.0.0.2', '127.0.0.1']],
+    ['has no route to its IPv6 address', ['2001:db8::1', '127.0.0.1']],
+    ['is silent', ['192.0.2.1', '127.0.0.1']],
+  ])('is up where one of them %s', { timeout: 15_000 }, async (_what, addresses) => {
+    const port = await serve((_request, response) => response.end('ready'));
+    const trying = createProbe({ clock: systemClock, lookup: resolvesTo(...addresses) });
+    expect(await trying(at(port))).toBeNull();
+    expect(await trying(at(port, 'exporter'))).toBeNull();
+  });
+
+  it('is down where none answers', async () => {
+    const trying = createProbe({ clock: systemClock, lookup: resolvesTo('127.0.0.2', '127.0.0.1') });
+    expect(await trying(at(await freePort()))).toBe('ECONNREFUSED');
   });
 });
 

@@ -1,4 +1,7 @@
-/** A tiny DNS server on loopback (UDP and TCP): every name is 127.0.0.1, and has the TXT records that a test puts there. */
+/**
+ * A tiny DNS server on loopback (UDP and TCP): every name is 127.0.0.1 unless a test gives it addresses, and has the TXT
+ * records that a test puts there.
+ */
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
@@ -7,16 +10,29 @@ export interface DnsResponder {
   readonly port: number;
   /** Name in lower case, without a dot at the end → values. */
   readonly txt: Map<string, string[]>;
+  /** Name → its IPv4 and IPv6 addresses (in eight groups), in the place of 127.0.0.1. */
+  readonly addresses: Map<string, string[]>;
+  /** `A` or `AAAA`, a space and a name: questions that get no answer. */
+  readonly silent: Set<string>;
+  /** The questions for addresses, oldest first: `A name`. */
+  readonly asked: string[];
   /** Names that do not exist. */
   readonly missing: Set<string>;
   close(): Promise<void>;
 }
 
-const TYPE = { a: 1, txt: 16 };
+const TYPE = { a: 1, txt: 16, aaaa: 28 };
+
+type Zone = Omit<DnsResponder, 'port' | 'close'>;
 
 export async function startDnsResponder(): Promise<DnsResponder> {
-  const txt = new Map<string, string[]>();
-  const missing = new Set<string>();
+  const zone: Zone = {
+    txt: new Map(),
+    addresses: new Map(),
+    silent: new Set(),
+    asked: [],
+    missing: new Set(),
+  };
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -25,7 +41,7 @@ export async function startDnsResponder(): Promise<DnsResponder> {
       received = Buffer.concat([received, chunk]);
       // RFC 1035 §4.2.2: two bytes of length before each message.
       while (received.length >= 2 && received.length >= 2 + received.readUInt16BE(0)) {
-        const answer = answerTo(received.subarray(2, 2 + received.readUInt16BE(0)), txt, missing) ?? Buffer.alloc(0);
+        const answer = answerTo(received.subarray(2, 2 + received.readUInt16BE(0)), zone) ?? Buffer.alloc(0);
         const length = Buffer.alloc(2);
         length.writeUInt16BE(answer.length);
         socket.write(Buffer.concat([length, answer]));
@@ -39,14 +55,13 @@ export async function startDnsResponder(): Promise<DnsResponder> {
   const { port } = server.address() as AddressInfo;
   const datagrams = createSocket('udp4').bind(port, '127.0.0.1');
   datagrams.on('message', (query, remote) => {
-    const answer = answerTo(query, txt, missing);
+    const answer = answerTo(query, zone);
     if (answer !== null) datagrams.send(answer, remote.port, remote.address);
   });
   await once(datagrams, 'listening');
   return {
     port,
-    txt,
-    missing,
+    ...zone,
     async close() {
       datagrams.close();
       for (const socket of sockets) socket.destroy();
@@ -56,7 +71,18 @@ export async function startDnsResponder(): Promise<DnsResponder> {
   };
 }
 
-function answerTo(query: Buffer, txt: DnsResponder['txt'], missing: DnsResponder['missing']): Buffer | null {
+function bytesOf(address: string): Buffer {
+  if (!address.includes(':')) return Buffer.from(address.split('.').map(Number));
+  return Buffer.from(
+    address
+      .split(':')
+      .map((group) => group.padStart(4, '0'))
+      .join(''),
+    'hex',
+  );
+}
+
+function answerTo(query: Buffer, { txt, addresses, silent, asked, missing }: Zone): Buffer | null {
   const labels: string[] = [];
   let at = 12;
   for (let length = query[at] ?? 0; length > 0; length = query[at] ?? 0) {
@@ -68,7 +94,13 @@ function answerTo(query: Buffer, txt: DnsResponder['txt'], missing: DnsResponder
   const type = query.readUInt16BE(at);
   const name = labels.join('.').toLowerCase();
   const records: Buffer[] = [];
-  if (type === TYPE.a && !missing.has(name)) records.push(Buffer.from([127, 0, 0, 1]));
+  if (type === TYPE.a || type === TYPE.aaaa) {
+    const question = `${type === TYPE.a ? 'A' : 'AAAA'} ${name}`;
+    asked.push(question);
+    if (silent.has(question)) return null;
+    const known = addresses.get(name) ?? (missing.has(name) ? [] : ['127.0.0.1']);
+    records.push(...known.filter((address) => address.includes(':') === (type === TYPE.aaaa)).map(bytesOf));
+  }
   if (type === TYPE.txt) {
     for (const value of txt.get(name) ?? []) records.push(Buffer.from([value.length, ...Buffer.from(value)]));
   }

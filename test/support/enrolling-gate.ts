@@ -124,7 +124,11 @@ ${text}
   const metrics = { ...noMetrics, refused: (reason: string) => void refusals.push(reason) };
   const hosts = createHostNames({ resolve: () => Promise.resolve([]), clock, log, metrics, onChange: () => undefined });
   const passwordCheck = createPasswordCheck({ log, metrics, clock });
-  const pools = createUpstreamPools({ metrics, clock, resolveHost: () => Promise.resolve([]) });
+  const pools = createUpstreamPools({
+    metrics,
+    clock,
+    lookup: (_host, _options, callback) => callback(new Error('no DNS'), ''),
+  });
   const enroller = createEnroller({
     clock,
     log,

@@ -12,13 +12,13 @@ import { systemClock } from '../../lib/clock.ts';
 import { PromgateError } from '../../lib/errors.ts';
 import { escapeNonPrintable, quoteForeign } from '../../lib/foreign-text.ts';
 import type { DocumentPath } from '../../lib/problem.ts';
-import { createResolveHost } from '../../lib/resolve-host.ts';
 import { noMetrics } from '../../observe/ports.ts';
 import { createHostNames } from '../../request/accept/host-names.ts';
 import { decide } from '../../request/decide.ts';
 import type { Decision } from '../../request/decision.ts';
 import { DENY_REASONS } from '../../request/deny-reasons.ts';
 import { factsOf } from '../explain/shown-certificate.ts';
+import { resolveAsThisHost } from '../name-resolution.ts';
 import type { Terminal } from '../terminal.ts';
 
 export interface ExplainOptions {
@@ -38,9 +38,6 @@ export interface ExplainOptions {
   readonly output: 'text' | 'json';
 }
 
-const RESOLVE_TIMEOUT_MS = 5_000;
-const HOSTS_FILE = '/etc/hosts';
-
 /**
  * @returns 0 when the request would go to its upstream, 1 when it would be refused or the configuration has errors.
  * @throws PromgateError USAGE for an address that is none, or a certificate that cannot be read.
@@ -58,7 +55,7 @@ export async function explainCommand(options: ExplainOptions, terminal: Terminal
   const { config } = result;
   const pem = certificate === null ? null : await readCertificate(certificate);
   const hosts = createHostNames({
-    resolve: createResolveHost({ readHosts: () => readFile(HOSTS_FILE, 'utf8'), timeoutMs: RESOLVE_TIMEOUT_MS }),
+    resolve: resolveAsThisHost(),
     clock: systemClock,
     log: warningsTo(terminal),
     metrics: noMetrics,

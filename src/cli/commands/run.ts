@@ -2,7 +2,6 @@
  * `promgate run`: the composition root. The only place that wires objects together; what outlives a reload is made
  * here, once, and handed in.
  */
-import { readFile } from 'node:fs/promises';
 import type { Config } from '../../config/config.ts';
 import { renderProblems } from '../../config/explain.ts';
 import { loadConfig } from '../../config/load.ts';
@@ -10,7 +9,7 @@ import type { Loaded } from '../../config/load.ts';
 import { createReloader } from '../../config/reloader.ts';
 import { FIRST_NODE_WITH_MIXED_KEYS } from '../../config/tls-names.ts';
 import { systemClock } from '../../lib/clock.ts';
-import { createResolveHost } from '../../lib/resolve-host.ts';
+import { createLookup } from '../../lib/lookup.ts';
 import { createListener } from '../../listen/listener.ts';
 import { createAdmin } from '../../observe/admin.ts';
 import { watchBypass } from '../../observe/bypass.ts';
@@ -39,6 +38,7 @@ import { createAcmeOverlay } from '../acme/overlay.ts';
 import { acmeDigest } from '../acme/settings-digest.ts';
 import { createRenewalJob } from '../acme/renewal-job.ts';
 import { reportCertificates } from '../certificate-report.ts';
+import { resolveAsThisHost } from '../name-resolution.ts';
 import { watchSignals } from '../signals.ts';
 import { printAddress, reportReload, sayHints, warnOfCertificates, warnOfNode } from '../run-words.ts';
 import type { Terminal } from '../terminal.ts';
@@ -52,8 +52,6 @@ export interface RunOptions {
   readonly logFormat: LogFormat;
 }
 
-const HOSTS_FILE = '/etc/hosts';
-const RESOLVE_TIMEOUT_MS = 5_000;
 const DAY_MS = 86_400_000;
 
 /**
@@ -94,10 +92,8 @@ async function serve(
   let listening = false;
   let draining = false;
 
-  const resolveHost = createResolveHost({
-    readHosts: () => readFile(HOSTS_FILE, 'utf8'),
-    timeoutMs: RESOLVE_TIMEOUT_MS,
-  });
+  const resolveHost = resolveAsThisHost();
+  const lookup = createLookup({ resolveHost });
   const hosts = createHostNames({
     resolve: resolveHost,
     clock,
@@ -108,7 +104,7 @@ async function serve(
     },
   });
   const passwordCheck = createPasswordCheck({ log, metrics, clock });
-  const pools = createUpstreamPools({ metrics, clock, resolveHost });
+  const pools = createUpstreamPools({ metrics, clock, lookup });
   const clientCaUsage = createClientCaUsage(clock);
   const enroller = createEnroller({
     clock,
@@ -208,9 +204,9 @@ async function serve(
     clock,
     log,
     metrics,
-    probe: createProbe({ clock, resolveHost }),
+    probe: createProbe({ clock, lookup }),
   });
-  const bypassWatch = watchBypass({ upstreams: config.upstreams, clock, log, metrics });
+  const bypassWatch = watchBypass({ upstreams: config.upstreams, clock, log, metrics, lookup });
   const fileHandles = watchFileHandles({ clock, log, metrics });
 
   const reloader = createReloader({

@@ -5,6 +5,7 @@
 import { buildConnector, Client } from 'undici';
 import type { LookupFunction } from 'node:net';
 import type { Upstream, UpstreamAddress } from '../../config/config.ts';
+import { tryEachAddress } from '../../lib/lookup.ts';
 
 /** What an upstream may answer with before its body. */
 const MAX_HEADER_BYTES = 65_536;
@@ -41,6 +42,7 @@ export function clientFactory(upstream: Upstream, address: NetworkAddress, looku
     timeout: upstream.connectTimeoutMs,
     rejectUnauthorized: true,
     lookup,
+    ...tryEachAddress(upstream.connectTimeoutMs),
     ...(tls.ca === null ? {} : { ca: [...tls.ca] }),
     ...(tls.clientCertificate ?? {}),
     ...(tls.serverName === null ? {} : { servername: tls.serverName }),

@@ -35,15 +35,22 @@ const CONNECTION_DEATHS: ReadonlySet<string> = new Set(['UND_ERR_SOCKET', 'ECONN
 export function failureOf(error: Error, connected: boolean): Failure {
   if (error instanceof ForwardError) return { reason: error.reason, detail: error.message };
   const code = codeOf(error);
+  const message = messageOf(error);
   return {
     reason: REASONS[code] ?? (connected ? 'upstream_failed' : 'upstream_unreachable'),
-    detail: code === '' || error.message.includes(code) ? error.message : `${code}: ${error.message}`,
+    detail: code === '' || message.includes(code) ? message : `${code}: ${message}`,
   };
 }
 
 /** Whether the connection ended under a request, as a kept-alive one does when the upstream closes it meanwhile. */
 export function isConnectionDeath(error: Error): boolean {
   return CONNECTION_DEATHS.has(codeOf(error));
+}
+
+/** Of an attempt at several addresses: what each of them said. */
+function messageOf(error: Error): string {
+  if (!(error instanceof AggregateError)) return error.message;
+  return error.errors.map((one: unknown) => (one instanceof Error ? one.message : String(one))).join(', ');
 }
 
 function codeOf(error: Error): string {

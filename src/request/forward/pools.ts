@@ -2,18 +2,18 @@
  * One pool per distinct upstream settings. Outlives reloads: a configuration that changes nothing about an upstream
  * keeps its connections; a pool that no configuration holds closes when its last request is done.
  */
+import type { LookupFunction } from 'node:net';
 import type { Config, Upstream } from '../../config/config.ts';
 import type { Clock } from '../../lib/clock.ts';
-import type { ResolveHost } from '../../lib/resolve-host.ts';
 import type { Metrics } from '../../observe/ports.ts';
 import { clientFactory, poolKey } from './connector.ts';
-import { createLookup } from './lookup.ts';
 import { Pool } from './pool.ts';
 
 export interface UpstreamPoolsOptions {
   readonly metrics: Metrics;
   readonly clock: Clock;
-  readonly resolveHost: ResolveHost;
+  /** Names of upstreams to addresses. */
+  readonly lookup: LookupFunction;
 }
 
 export interface UpstreamPools {
@@ -43,7 +43,6 @@ const TICK_MS = { least: 20, most: 1000 } as const;
 
 export function createUpstreamPools(options: UpstreamPoolsOptions): UpstreamPools {
   const entries = new Map<string, Entry>();
-  const lookup = createLookup({ resolveHost: options.resolveHost });
 
   const make = (upstream: Upstream): Entry => {
     const { address } = upstream;
@@ -53,7 +52,7 @@ export function createUpstreamPools(options: UpstreamPoolsOptions): UpstreamPool
       maxQueue: upstream.maxQueue,
       queueTimeoutMs: upstream.queueTimeoutMs,
       tickMs: Math.min(TICK_MS.most, Math.max(TICK_MS.least, upstream.bodyTimeoutMs / 4)),
-      makeClient: clientFactory(upstream, address, lookup),
+      makeClient: clientFactory(upstream, address, options.lookup),
       clock: options.clock,
     });
     return { pool, holders: 0, closed: false, ...stateOf(upstream.name, options) };

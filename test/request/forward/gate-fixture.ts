@@ -7,12 +7,13 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createServer as createHttp2Server } from 'node:http2';
 import type { ServerHttp2Session } from 'node:http2';
-import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
+import type { AddressInfo, LookupFunction, Server as NetServer, Socket } from 'node:net';
 import Fastify from 'fastify';
 import fp from 'fastify-plugin';
 import type { Config, Upstream } from '../../../src/config/config.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import type { Clock } from '../../../src/lib/clock.ts';
+import { createLookup } from '../../../src/lib/lookup.ts';
 import { createResolveHost } from '../../../src/lib/resolve-host.ts';
 import { noMetrics } from '../../../src/observe/ports.ts';
 import type { Metrics, RequestRecord } from '../../../src/observe/ports.ts';
@@ -40,6 +41,8 @@ export interface GateOptions {
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Who a request is from; nobody without it. */
   readonly identityOf?: (request: IncomingMessage) => Identity | null;
+  /** Names of upstreams to addresses. */
+  readonly lookup?: LookupFunction;
   /** Pools shared with another gate. */
   readonly pools?: UpstreamPools;
   readonly scrapes?: Scrapes;
@@ -93,7 +96,8 @@ export async function startGate(options: GateOptions): Promise<TestGate> {
   const metrics = recordingMetrics();
   const config = configOf({ upstreams: [options.upstream], ...options.config });
   const resolveHost = createResolveHost({ readHosts: () => Promise.resolve(''), timeoutMs: 1000 });
-  const pools = options.pools ?? createUpstreamPools({ metrics, clock, resolveHost });
+  const lookup = options.lookup ?? createLookup({ resolveHost });
+  const pools = options.pools ?? createUpstreamPools({ metrics, clock, lookup });
   const scrapes = options.scrapes ?? createScrapes({ clock });
   let count = 0;
 

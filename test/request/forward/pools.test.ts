@@ -1,3 +1,4 @@
+import type { LookupFunction } from 'node:net';
 import { Client } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Pool } from '../../../src/request/forward/pool.ts';
@@ -218,8 +219,8 @@ describe('a pool', () => {
 function upstreamPools() {
   const ups: boolean[] = [];
   const metrics = { ...noMetrics, upstreamUp: (_name: string, up: boolean) => ups.push(up) };
-  const resolveHost = () => Promise.reject(new Error('no DNS'));
-  const pools = createUpstreamPools({ metrics, clock: createFakeClock(), resolveHost });
+  const lookup: LookupFunction = (_host, _options, callback) => callback(new Error('no DNS'), '');
+  const pools = createUpstreamPools({ metrics, clock: createFakeClock(), lookup });
   return { pools, ups };
 }
 

@@ -1,8 +1,8 @@
 import type { LookupAddress } from 'node:dns';
 import { describe, expect, it } from 'vitest';
-import { createLookup } from '../../../src/request/forward/lookup.ts';
-import type { SystemLookup } from '../../../src/request/forward/lookup.ts';
-import type { ResolveHost } from '../../../src/lib/resolve-host.ts';
+import { addressesOf, createLookup } from '../../src/lib/lookup.ts';
+import type { SystemLookup } from '../../src/lib/lookup.ts';
+import type { ResolveHost } from '../../src/lib/resolve-host.ts';
 
 type Found = { error: NodeJS.ErrnoException | null; addresses: string | LookupAddress[]; family: number | undefined };
 
@@ -51,6 +51,24 @@ describe('the addresses of an upstream', () => {
     answer(null, [{ address: '192.0.2.2', family: 4 }]);
     expect((await later).error).toBeNull();
     expect(asked).toEqual(['a', 'b']);
+  });
+
+  it('are asked for once for all who want to know at the same time', async () => {
+    let asked = 0;
+    const resolveHost: ResolveHost = async () => {
+      asked += 1;
+      return ['192.0.2.1'];
+    };
+    const lookup = createLookup({ resolveHost });
+    await Promise.all([ask(lookup, 'up'), ask(lookup, 'up')]);
+    expect(asked).toBe(1);
+    await ask(lookup, 'up');
+    expect(asked).toBe(2);
+  });
+
+  it('are the address itself where the host is one', async () => {
+    const lookup = createLookup({ resolveHost: unknown, system: () => expect.unreachable() });
+    expect(await addressesOf(lookup, '2001:db8::1')).toEqual([{ address: '2001:db8::1', family: 6 }]);
   });
 
   it('are an error with a code when nobody knows them', async () => {
