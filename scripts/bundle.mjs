@@ -19,11 +19,13 @@ const LEFT_OUT = ['@peculiar/x509', 'acme-client', 'reflect-metadata'];
 /** Fastify loads them for schemas and for injected requests, and has neither here. */
 const NEVER_LOADED = ['@fastify/ajv-compiler', '@fastify/fast-json-stringify-compiler', 'light-my-request'];
 
-/** Packages of which the gate uses a part: what stands in their place loads no more than that. */
+/** Packages of which the gate uses a part: what stands in their place loads no more than that. And assertions without delay. */
 const IN_PART = {
   name: 'in part',
   setup({ onResolve }) {
     onResolve({ filter: /^(?:undici|ws)$/ }, ({ path }) => ({ path: join(ROOT, 'scripts/bundled', `${path}.cjs`) }));
+    const assertions = join(ROOT, 'scripts/bundled/assert.cjs');
+    onResolve({ filter: /^(?:node:)?assert(?:\/strict)?$/ }, () => ({ path: assertions }));
   },
 };
 

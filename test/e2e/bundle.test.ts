@@ -1,10 +1,11 @@
 /** What operators start is dist/ joined into few files: the worker, and what is loaded only later, are found from there. */
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import { createRequire } from 'node:module';
+import { createServer as createTcpServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,6 +32,37 @@ describe('the bundle', () => {
     expect(manifest['bin']).toEqual({ promgate: 'dist/bundle/main.js' });
     const { stdout } = await runProcess(process.execPath, [MAIN, '--version']);
     expect(stdout.trim()).toBe(manifest['version']);
+  });
+
+  // For an assertion without a message Node 20 reads the program's file and parses it: 5 s of the event loop in this one.
+  test('asserts without reading itself', async () => {
+    const files = (await readdir(join(ROOT, 'dist/bundle'))).filter((name) => name.endsWith('.js'));
+    expect(files.length).toBeGreaterThan(0);
+    for (const name of files) {
+      expect(await readFile(join(ROOT, 'dist/bundle', name), 'utf8')).not.toMatch(/require\(["'](?:node:)?assert/);
+    }
+  });
+
+  test.each(['101 Switching Protocols', '099 Odd'])('says 502 when an upstream answers %s', async (status) => {
+    const upstream = createTcpServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.end(`HTTP/1.1 ${status}\r\n\r\n`));
+    }).listen(0, '127.0.0.1');
+    await once(upstream, 'listening');
+    cleanups.push(async () => upstream.close());
+    const { port: upstreamPort } = upstream.address() as AddressInfo;
+    const gate = await startGate({
+      main: MAIN,
+      scheme: 'http',
+      config: ({ port, adminPort }) => `listen_addresses: ["127.0.0.1:${port}"]
+admin_address: 127.0.0.1:${adminPort}
+authenticate: none
+plain_http: true
+upstreams: [{url: "http://127.0.0.1:${upstreamPort}"}]
+`,
+    });
+    cleanups.push(() => gate.stop());
+    expect((await curl(`http://127.0.0.1:${gate.port}/metrics`)).status).toBe(502);
   });
 
   test('finds the worker that hashes passwords', async () => {

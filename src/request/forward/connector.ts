@@ -3,7 +3,7 @@
  * (rejectUnauthorized: false) nor an option of ours can turn that off.
  */
 import { buildConnector, Client } from 'undici';
-import type { LookupFunction } from 'node:net';
+import type { LookupFunction, Socket } from 'node:net';
 import type { Upstream, UpstreamAddress } from '../../config/config.ts';
 import { tryEachAddress } from '../../lib/lookup.ts';
 
@@ -12,6 +12,7 @@ const MAX_HEADER_BYTES = 65_536;
 /** Longer than the usual scrape interval, so that a scrape pays no connection; an upstream's Keep-Alive hint wins. */
 const KEEP_ALIVE_MS = 60_000;
 
+type MakeClient = (connected: (socket: Socket) => void) => Client;
 type NetworkAddress = Exclude<UpstreamAddress, { kind: 'self' }>;
 
 /** Everything that tells two pools apart, as one text. Holds private keys: never to be logged. */
@@ -35,8 +36,8 @@ export function originOf(address: NetworkAddress): string {
   return address.kind === 'unix' ? 'http://localhost' : address.origin;
 }
 
-/** @returns a maker of clients with one connection each, which share TLS sessions. */
-export function clientFactory(upstream: Upstream, address: NetworkAddress, lookup: LookupFunction): () => Client {
+/** @returns a maker of clients with one connection each, which share TLS sessions, and tell of each connection. */
+export function clientFactory(upstream: Upstream, address: NetworkAddress, lookup: LookupFunction): MakeClient {
   const { tls } = upstream;
   const connect = buildConnector({
     timeout: upstream.connectTimeoutMs,
@@ -49,9 +50,15 @@ export function clientFactory(upstream: Upstream, address: NetworkAddress, looku
     ...(address.kind === 'unix' ? { socketPath: address.socketPath } : {}),
   });
   const origin = originOf(address);
-  return () =>
+  return (connected) =>
     new Client(origin, {
-      connect,
+      connect: (options, callback) => {
+        connect(options, (...result) => {
+          const [error, socket] = result;
+          if (error === null) connected(socket);
+          callback(...result);
+        });
+      },
       pipelining: 1,
       maxHeaderSize: MAX_HEADER_BYTES,
       keepAliveTimeout: KEEP_ALIVE_MS,

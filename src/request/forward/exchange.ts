@@ -40,6 +40,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
   #responseBegan = false;
   #isAnswering = false;
   #silentMs = 0;
+  #waitedMs = 0;
   #idleMs = 0;
   #isEventStream = false;
   #bodyBytes = 0;
@@ -93,7 +94,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
 
   admitted(line: Line): void {
     this.#line = line;
-    if (this.#stream !== null) this.#pool.pool.watched.add(this);
+    this.#pool.pool.watched.add(this);
     this.#send(line);
   }
 
@@ -106,6 +107,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
   #send(line: Line): void {
     this.#controller = null;
     this.#responseBegan = false;
+    this.#waitedMs = 0;
     const { method, path, headers, body } = this.#ask;
     line.client.dispatch({ method, path, headers, body }, this);
   }
@@ -139,7 +141,6 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
     this.#silentMs = 0;
     this.#isAnswering = true;
     this.#isEventStream = isEventStream(headers);
-    this.#pool.pool.watched.add(this);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -160,6 +161,12 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
 
   onResponseEnd(): void {
     if (this.#done) return;
+    // undici takes a reset for the end of a body that ends with its connection; it would look whole to the client.
+    const fault = this.#line?.socket?.errored;
+    if (fault !== undefined && fault !== null) {
+      this.#fail({ reason: 'upstream_failed', detail: `within the body: ${fault.message}` });
+      return;
+    }
     this.#answer.end();
     const body = this.#stream;
     const bodyWasSent = body === null || body.readableEnded;
@@ -180,7 +187,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
 
   tick(elapsedMs: number): void {
     if (!this.#isAnswering) {
-      this.#watchBody(elapsedMs);
+      if (this.#stream === null || this.#stream.readableEnded) this.#watchWait(elapsedMs);
+      else this.#watchBody(this.#stream, elapsedMs);
       return;
     }
     const isIdle = this.#awaitsDrain || this.#isEventStream;
@@ -194,10 +202,16 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
     }
   }
 
+  /** undici's own deadline begins again with each interim answer (1xx), and an upstream may send any number of them. */
+  #watchWait(elapsedMs: number): void {
+    if (this.#controller === null) return;
+    this.#waitedMs += elapsedMs;
+    if (this.#waitedMs <= this.#upstream.responseTimeoutMs) return;
+    this.#fail({ reason: 'upstream_timeout', detail: 'no final headers' });
+  }
+
   /** A body of which no more comes holds a connection that others wait for. */
-  #watchBody(elapsedMs: number): void {
-    const body = this.#stream;
-    if (body === null) return;
+  #watchBody(body: RequestBody, elapsedMs: number): void {
     const isStalled = body.isStarved && body.received === this.#bodyBytes;
     this.#bodyBytes = body.received;
     this.#silentMs = isStalled ? this.#silentMs + elapsedMs : 0;

@@ -3,6 +3,7 @@
  * one can take; a bounded queue behind them, in turn; and the watch over what falls silent. A line is one undici client
  * with one connection.
  */
+import type { Socket } from 'node:net';
 import type { Client } from 'undici';
 import type { Clock, Timer } from '../../lib/clock.ts';
 import { Turns } from './turns.ts';
@@ -12,6 +13,8 @@ export interface Line {
   readonly client: Client;
   /** Whether this connection has carried a request before; undici reconnects behind our back, so it is asked anew. */
   used: boolean;
+  /** Its connection; null before the first. */
+  socket: Socket | null;
 }
 
 /** A request that wants a line. Exactly one of the two is called, once, unless it left before. */
@@ -38,7 +41,8 @@ export interface PoolOptions {
   readonly maxQueue: number;
   readonly queueTimeoutMs: number;
   readonly tickMs: number;
-  readonly makeClient: () => Client;
+  /** @param connected told of each connection that the client makes. */
+  readonly makeClient: (connected: (socket: Socket) => void) => Client;
   readonly clock: Clock;
 }
 
@@ -199,10 +203,11 @@ export class Pool {
   }
 
   #open(): Line {
-    const line: Line = { client: this.#options.makeClient(), used: false };
-    line.client.on('connect', () => {
+    const connected = (socket: Socket): void => {
       line.used = false;
-    });
+      line.socket = socket;
+    };
+    const line: Line = { client: this.#options.makeClient(connected), used: false, socket: null };
     this.#lines.add(line);
     return line;
   }

@@ -53,9 +53,9 @@ const NEVER: ReadonlySet<string> = new Set([
 ]);
 const NEVER_PREFIXES = ['x-promgate-', 'x-forwarded-', 'proxy-'];
 
-/** The name as a CGI-like upstream reads it: `X_Promgate_User` is `X-Promgate-User` to many. */
+/** The name as a CGI-like upstream reads it (RFC 3875 §4.1.18 and what servers make of it): `X.Promgate_User` is ours to many. */
 function asRead(name: string): string {
-  return name.replaceAll('_', '-');
+  return name.replace(/[^a-z0-9]/g, '-');
 }
 
 function passes(name: string, { kind, endpointClass }: Origin): boolean {

@@ -30,18 +30,25 @@ export function clientHeaders(incoming: Incoming, upstream: Mapping): AnswerHead
 
 /**
  * @param location as the upstream sent it (RFC 9110 §10.2.2: absolute, or a relative reference).
- * @returns a path on the gate for what lies on the upstream; anything else as it is.
+ * @returns a path on the gate for what lies on the upstream; anything else as it is. An upstream that knows its public path
+ * (`--web.external-url` beside `--web.route-prefix=/`) writes it by itself, and it is not put before that again.
  */
 export function publicLocation(location: string, upstream: Mapping): string {
   const asked = pathOnUpstream(location, upstream);
   if (asked === null) return location;
   const { basePath, pathPrefix, stripPrefix } = upstream;
-  const isBelow = asked === basePath || asked.startsWith(`${basePath}/`) || asked.startsWith(`${basePath}?`);
+  const isBelow = isAtOrBelow(asked, basePath);
   const below = isBelow ? asked.slice(basePath.length) : asked;
   const rooted = below.startsWith('/') ? below : `/${below}`;
-  const path = isBelow && stripPrefix && pathPrefix !== '/' ? pathPrefix + rooted : rooted;
+  const isPublic = basePath === '' && isAtOrBelow(asked, pathPrefix);
+  const path = isBelow && stripPrefix && pathPrefix !== '/' && !isPublic ? pathPrefix + rooted : rooted;
   // `//evil.example/` would be another host to a browser.
   return path.replace(/^\/[/\\]+/, '/');
+}
+
+/** @param path with its query and fragment. */
+function isAtOrBelow(path: string, prefix: string): boolean {
+  return path.startsWith(prefix) && /^(?:$|[/?#])/.test(path.slice(prefix.length));
 }
 
 /** The path, query and fragment when the reference leads to the upstream and is not relative to the request's path. */

@@ -31,6 +31,8 @@ describe('a Location of the upstream', () => {
   const plain = upstreamOf();
   const below = upstreamOf({ pathPrefix: '/site', stripPrefix: true, basePath: '/base' });
   const kept = upstreamOf({ pathPrefix: '/site', basePath: '/base' });
+  const aware = upstreamOf({ pathPrefix: '/prom', stripPrefix: true });
+  const nested = upstreamOf({ pathPrefix: '/base', stripPrefix: true, basePath: '/base/site' });
   const socket = upstreamOf({
     address: { kind: 'unix', socketPath: '/run/x' },
     pathPrefix: '/site',
@@ -57,6 +59,14 @@ describe('a Location of the upstream', () => {
     ['/base?x=1', below, '/site/?x=1'],
     ['http://127.0.0.1:9090/base/graph', below, '/site/graph'],
     ['/basement', below, '/basement'],
+    ['/base#x', below, '/site/#x'],
+    ['/prom/query', aware, '/prom/query'],
+    ['/prom', aware, '/prom'],
+    ['/prom?x=1', aware, '/prom?x=1'],
+    ['http://127.0.0.1:9090/prom/query#x', aware, '/prom/query#x'],
+    ['/promises', aware, '/prom/promises'],
+    ['/query', aware, '/prom/query'],
+    ['/base/site/graph', nested, '/base/graph'],
     ['/base/site/graph', kept, '/site/graph'],
     ['http://localhost/graph', socket, '/site/graph'],
   ])('%s', (location, upstream, expected) => {

@@ -20,7 +20,7 @@ async function ask(kind: 'http' | 'https', addresses: readonly string[], isUp = 
   const issued = authority.issue({ name: HOST, sans: [`DNS:${HOST}`], purpose: 'server' });
   const origin = await startOrigin(
     (_request, response) => response.end('up 1\n'),
-    kind === 'https' ? (listener) => createHttps({ cert: issued.cert, key: issued.key }, listener) as never : undefined,
+    kind === 'https' ? (listener) => createHttps({ cert: issued.cert, key: issued.key }, listener) : undefined,
   );
   closing.push(() => origin.close());
   const port = isUp ? origin.port : await freePort();
