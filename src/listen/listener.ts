@@ -3,13 +3,14 @@
  * then HTTP/1.1 or HTTP/2 by ALPN. It outlives every configuration, and knows nothing of users.
  */
 import type { Server, Socket } from 'node:net';
-import type { Server as TlsServer } from 'node:tls';
-import type { Config, Tls } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { normalizeAddress } from '../formats/address-set.ts';
 import type { ConnectionFacts, TlsFacts } from '../request/connection.ts';
 import type { DenyReason } from '../request/deny-reasons.ts';
+import { isSilent, type Accepted } from './accepted.ts';
 import { Admission } from './admission.ts';
 import { createArrivals } from './arrivals.ts';
+import { Handshakes } from './handshakes.ts';
 import { createHttp1Server, type Http1Server } from './http1-server.ts';
 import { createHttp2Server, type Http2Server } from './http2-server.ts';
 import { FirstBytes, isChallengeHello, type Seen } from './first-bytes.ts';
@@ -19,22 +20,11 @@ import { LiveConnection } from './live-connection.ts';
 import type { BoundAddress, Listener, ListenPorts, TlsChallenge } from './ports.ts';
 import { certificateFields, createRefusalReport, PROXY_PROTOCOL, type ReportRefusal } from './refusal-report.ts';
 import { Registry } from './registry.ts';
-import { createTlsServer } from './tls-server.ts';
 
 export type { Listener, ListenPorts } from './ports.ts';
 
 /** Whoever may open the socket's file is on this host; the rules see the connection as one from loopback. */
 const UNIX_PEER = '127.0.0.1';
-
-interface Accepted {
-  readonly address: string;
-  readonly socket: Socket;
-  isShakingHands: boolean;
-  /** Closed by us, and counted: what else goes wrong with it is a consequence. */
-  isCut: boolean;
-  /** null until its handshake is over. */
-  connection: LiveConnection | null;
-}
 
 /** A request that is just on its way may still be answered. */
 const GIVE_WAY_MS = 1_000;
@@ -49,15 +39,13 @@ class SocketListener implements Listener {
   readonly #admission = new Admission<Accepted>(isSilent);
   readonly #registry: Registry;
   readonly #firstBytes: FirstBytes;
+  readonly #handshakes: Handshakes;
   readonly #http1: Http1Server;
   readonly #http2: Http2Server;
   /** Every accepted socket, by whose 'close' its place is given back. */
   readonly #accepted = new Set<Accepted>();
-  /** Also those that have closed: a handshake may fail after it. */
-  readonly #bySocket = new WeakMap<Socket, Accepted>();
   readonly #whenEmpty = new Set<() => void>();
   #servers: readonly Server[] = [];
-  #tlsServer: TlsServer | null = null;
   #config: Config | null = null;
   #isStopping = false;
   #lastId = 0;
@@ -71,6 +59,14 @@ class SocketListener implements Listener {
     this.#report = report;
     this.#registry = registry;
     this.#firstBytes = new FirstBytes(ports.clock);
+    this.#handshakes = new Handshakes({
+      ...ports,
+      report,
+      accepted: this.#accepted,
+      opened: (socket, accepted, facts) => {
+        this.#open(socket, accepted, facts);
+      },
+    });
     this.#http1 = createHttp1Server({ rawRefusal: (reason) => ports.rawRefusal(reason), registry, report, arrive });
     this.#http2 = createHttp2Server({ clock: ports.clock, registry, report, arrive });
   }
@@ -89,9 +85,7 @@ class SocketListener implements Listener {
 
   #use(config: Config): void {
     // First, because it may throw, and nothing has changed then.
-    if (!isSameTls(this.#config, config)) {
-      this.#tlsServer = config.tls === null ? null : this.#makeTlsServer(config, config.tls);
-    }
+    if (!isSameTls(this.#config, config)) this.#handshakes.use(config);
     this.#config = config;
     this.#http1.setHeaderTimeout(config.limits.headerTimeoutMs);
   }
@@ -99,21 +93,6 @@ class SocketListener implements Listener {
   #current(): Config {
     if (this.#config === null) throw new Error('the listener has no configuration yet');
     return this.#config;
-  }
-
-  #makeTlsServer(config: Config, tls: Tls): TlsServer {
-    return createTlsServer(tls, config, {
-      secureContextOptions: (pair, settings) => this.#ports.secureContextOptions(pair, settings),
-      secured: (socket, raw, facts) => {
-        const accepted = raw === undefined ? undefined : this.#bySocket.get(raw);
-        if (accepted !== undefined) accepted.isShakingHands = false;
-        this.#open(socket, accepted, facts);
-      },
-      failed: (reason, raw, detail) => {
-        const accepted = raw === undefined ? undefined : this.#bySocket.get(raw);
-        if (accepted?.isCut !== true) this.#report(reason, accepted?.address ?? 'unknown', { detail });
-      },
-    });
   }
 
   #onSocket(socket: Socket, peer: string | undefined): void {
@@ -124,7 +103,7 @@ class SocketListener implements Listener {
       return;
     }
     const denied = this.#ports.mayConnect(address);
-    const challenge = this.#tlsServer === null ? null : (this.#ports.challenge?.() ?? null);
+    const challenge = this.#handshakes.isOn ? (this.#ports.challenge?.() ?? null) : null;
     // A CA asks from anywhere: while it may, the first message decides whether `allow` applies.
     const pending = challenge?.isPending() === true ? challenge : null;
     if (denied !== null && pending === null) {
@@ -134,8 +113,8 @@ class SocketListener implements Listener {
     }
     const accepted = this.#admit(socket, address);
     if (accepted === null) return;
-    if (this.#tlsServer === null) this.#open(socket, accepted, null);
-    else this.#look(accepted, pending, denied);
+    if (this.#handshakes.isOn) this.#look(accepted, pending, denied);
+    else this.#open(socket, accepted, null);
   }
 
   #look(accepted: Accepted, pending: TlsChallenge | null, denied: DenyReason | null): void {
@@ -159,9 +138,7 @@ class SocketListener implements Listener {
     const { socket, address } = accepted;
     switch (kind) {
       case 'tls':
-        // TLS may have been switched off by a reload meanwhile.
-        if (this.#tlsServer === null) socket.destroy();
-        else this.#tlsServer.emit('connection', socket);
+        this.#handshakes.begin(accepted);
         return;
       case 'http':
         this.#report('http_on_tls_port', address);
@@ -179,7 +156,7 @@ class SocketListener implements Listener {
 
   /** @returns null when there is no place for it; it is closed then. */
   #admit(socket: Socket, address: string): Accepted | null {
-    const isShakingHands = this.#tlsServer !== null;
+    const isShakingHands = this.#handshakes.isOn;
     const accepted: Accepted = { address, socket, isShakingHands, isCut: false, connection: null };
     const entry = this.#admission.enter(accepted, address, this.#current().limits);
     if (entry.kind === 'refused') {
@@ -189,7 +166,6 @@ class SocketListener implements Listener {
     }
     if (entry.kind === 'replaced') this.#giveWay(entry.holder, entry.reason);
     this.#accepted.add(accepted);
-    this.#bySocket.set(socket, accepted);
     this.#ports.metrics.connectionOpened();
     ignoreErrors(socket);
     socket.once('close', () => {
@@ -280,11 +256,6 @@ class SocketListener implements Listener {
       this.#whenEmpty.add(done);
     });
   }
-}
-
-/** It waits for nothing of ours. */
-function isSilent({ connection }: Accepted): boolean {
-  return connection === null || connection.inFlight.size === 0;
 }
 
 function isSameTls(previous: Config | null, next: Config): boolean {

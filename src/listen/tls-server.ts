@@ -7,12 +7,13 @@ import type { Socket } from 'node:net';
 import { createSecureContext, createServer, type Server, type TLSSocket } from 'node:tls';
 import type { Config, Tls } from '../config/config.ts';
 import type { TlsFacts } from '../request/connection.ts';
+import { BoundedStream } from './bounded-stream.ts';
 import { readAuthorities } from './certificate-chain.ts';
 import { tlsFactsOf } from './connection-facts.ts';
 import type { ListenPorts } from './ports.ts';
 import { indexForServerName } from './server-name.ts';
 
-export interface HandshakePorts extends Pick<ListenPorts, 'secureContextOptions'> {
+export interface TlsServerPorts extends Pick<ListenPorts, 'secureContextOptions'> {
   /** @param raw the accepted socket; undefined where this release of Node does not tell. */
   secured(socket: TLSSocket, raw: Socket | undefined, facts: TlsFacts): void;
   /** @param detail OpenSSL's or Node's code. */
@@ -20,7 +21,7 @@ export interface HandshakePorts extends Pick<ListenPorts, 'secureContextOptions'
 }
 
 /** @throws Error when OpenSSL refuses certificate, key, CA or CRL. */
-export function createTlsServer(tls: Tls, config: Pick<Config, 'http2' | 'limits'>, ports: HandshakePorts): Server {
+export function createTlsServer(tls: Tls, config: Pick<Config, 'http2' | 'limits'>, ports: TlsServerPorts): Server {
   const [first] = tls.certificates;
   if (first === undefined) throw new Error('a TLS configuration without a certificate');
   const contexts = tls.certificates.map((pair) => createSecureContext(ports.secureContextOptions(pair, tls)));
@@ -74,5 +75,11 @@ function rememberPresented(server: Server): WeakMap<TLSSocket, X509Certificate> 
 
 /** The socket below: it knows the peer when the TLS socket has forgotten it (after a reset), and who is still shaking hands. */
 function rawOf(socket: TLSSocket): Socket | undefined {
-  return (socket as { _parent?: Socket })._parent;
+  const { _parent: parent, _handle: handle } = socket as {
+    _parent?: Socket | null;
+    _handle?: { readonly _parentWrap?: { readonly stream?: unknown } | null } | null;
+  };
+  // Node has a wrapper for what is no socket of its own, which it forgets with the handle.
+  const stream = handle?._parentWrap?.stream;
+  return stream instanceof BoundedStream ? stream.raw : (parent ?? undefined);
 }

@@ -52,6 +52,12 @@ export const DENY_REASONS = {
     public: '',
     meaning: 'The TLS handshake did not end within 10 s.',
   },
+  costly_handshakes: {
+    status: null,
+    public: '',
+    meaning:
+      'Handshakes from the address or its net have cost much: more than 24 KiB of client certificates in one, or one refused after another. For a minute or so a handshake from there, or after three such from wherever, may read 8 KiB; an address (an IPv6 /64) with more than 256 KiB of refused ones, less 4 KiB a second, is closed before TLS. Open connections stay.',
+  },
   http2_no_preface: {
     status: null,
     public: '',

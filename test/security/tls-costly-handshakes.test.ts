@@ -1,0 +1,115 @@
+/**
+ * The attack: a client sends as many certificates as OpenSSL takes (100 kB) in one handshake, made so that each costs as
+ * much as can be. All of them are verified within one turn of the event loop, before anything of ours can say no: half a
+ * second for each such handshake, from anybody, from many addresses of a net, or on many connections at once.
+ */
+import { expect, test } from 'vitest';
+import { request } from 'node:https';
+import { configOf, dialTcp, dialTls, GET, LIMITS, tlsOf, type Client, type Rig } from '../listen/harness.ts';
+import { useRigs } from '../listen/rigs.ts';
+import { createFakeClock, type FakeClock } from '../support/fake-clock.ts';
+import { poll } from '../support/poll.ts';
+import { createAuthority } from '../support/certificates.ts';
+
+const { authority, server, start } = useRigs();
+const stranger = createAuthority('Stranger');
+const padded = stranger.issue({
+  name: 'padded',
+  sans: Array.from({ length: 40 }, (_, index) => `DNS:a-rather-long-name-${index}.example.com`),
+});
+const LARGE = { cert: padded.cert.repeat(40), key: padded.key };
+const good = authority.issue({ name: 'scraper', sans: ['DNS:scraper'], purpose: 'client' });
+
+async function startGate(): Promise<{ readonly rig: Rig; readonly clock: FakeClock }> {
+  const clock = createFakeClock();
+  const tls = tlsOf([server], { type: 'RequireAndVerifyClientCert', ca: [authority.cert] });
+  const rig = await start(configOf({ tls, limits: LIMITS }), clock);
+  rig.answers.judge = (facts) => (facts.tls?.certificate?.verifyError === null ? null : 'certificate_unknown_ca');
+  return { rig, clock };
+}
+
+async function dial(rig: Rig, localAddress: string, pair: { cert: string; key: string }): Promise<Client> {
+  const client = await dialTls(rig.port, { localAddress, cert: pair.cert, key: pair.key } as object);
+  client.socket.write(GET);
+  return client;
+}
+
+const isAnswered = (client: Client): boolean => client.received().includes('200 OK');
+
+test('after one such handshake OpenSSL is shown no other one from there, and good scrapers beside it get in', async () => {
+  const { rig, clock } = await startGate();
+  const first = await dial(rig, '127.0.9.1', LARGE);
+  await first.closed;
+  expect(rig.refused).toEqual(['certificate_unknown_ca']);
+  for (const address of ['127.0.9.1', '127.0.9.2', '127.0.9.3']) {
+    const next = await dial(rig, address, LARGE);
+    await next.closed;
+  }
+  // Whoever was shown to OpenSSL as a whole was judged as well.
+  expect(rig.refused.slice(1)).toEqual(new Array(3).fill('costly_handshakes'));
+  expect(rig.facts).toHaveLength(1);
+  for (const address of ['127.0.9.1', '127.0.9.2', '127.3.0.1']) {
+    const scraper = await dial(rig, address, good);
+    await poll('an answer', () => isAnswered(scraper));
+    scraper.socket.write(GET);
+    await poll('another', () => scraper.received().split('200 OK').length === 3);
+    scraper.socket.destroy();
+  }
+  clock.advance(60_000);
+  const later = await dial(rig, '127.0.9.1', LARGE);
+  await later.closed;
+  expect(rig.refused.at(-1)).toBe('certificate_unknown_ca');
+});
+
+test('those under way from there at that moment are cut', async () => {
+  const { rig } = await startGate();
+  // It sends the first byte of a ClientHello, and waits.
+  const waiting = await dialTcp(rig.port, { localAddress: '127.0.9.4' });
+  waiting.socket.write(Buffer.from([22]));
+  await poll('accepted', () => rig.listener.connections() === 1);
+  const first = await dial(rig, '127.0.9.1', LARGE);
+  await first.closed;
+  await waiting.closed;
+  expect(rig.refused.toSorted()).toEqual(['certificate_unknown_ca', 'costly_handshakes']);
+});
+
+test('an address that shows refused certificates without end is shut out, its neighbours and open connections are not', async () => {
+  const { rig } = await startGate();
+  const open = await dial(rig, '127.0.9.1', good);
+  await poll('an answer', () => isAnswered(open));
+  const small = { cert: padded.cert, key: padded.key };
+  for (let count = 0; count < 200 && !rig.refused.includes('costly_handshakes'); count++) {
+    const refused = await dial(rig, '127.0.9.1', small);
+    await refused.closed;
+  }
+  expect(rig.refused.at(-1)).toBe('costly_handshakes');
+  expect(rig.refused.length).toBeGreaterThan(30);
+  const neighbour = await dial(rig, '127.0.9.2', good);
+  await poll('an answer', () => isAnswered(neighbour));
+  open.socket.write(GET);
+  await poll('another', () => open.received().split('200 OK').length === 3);
+});
+
+test('a long request right behind the handshake of a bounded connection is read', async () => {
+  const { rig } = await startGate();
+  const first = await dial(rig, '127.0.9.1', LARGE);
+  await first.closed;
+  const status = await new Promise<number | undefined>((resolve, reject) => {
+    const headers = { 'x-long': 'x'.repeat(40_000) };
+    const options = {
+      port: rig.port,
+      rejectUnauthorized: false,
+      cert: good.cert,
+      key: good.key,
+      headers,
+      agent: false,
+    };
+    const asked = request({ host: '127.0.0.1', localAddress: '127.0.9.1', ...options }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    });
+    asked.once('error', reject);
+    asked.end();
+  });
+  expect(status).toBe(200);
+});
