@@ -90,7 +90,8 @@ export async function readAccess({ config, client, authorities, nowMs }: AccessR
       const prefix = upstream.pathPrefix.replace(/\/$/, '');
       const scraped = upstream.kind === 'prometheus' ? `${prefix}/federate?match[]=up` : `${prefix}/metrics`;
       const scrape = candidates.find((one) => passes('anywhere', scraped, one)) ?? null;
-      const instead = scrape?.certificate == null || scrape.user !== null ? [] : candidates;
+      const isByCertificate = scrape !== null && scrape.certificate !== null && scrape.user === null;
+      const instead = isByCertificate ? candidates : [];
       const other = instead.find((one) => one.certificate === null && passes('anywhere', scraped, one));
       const asked = upstream.kind === 'prometheus' ? [`${prefix}/api/v1/query?query=up`, scraped] : [scraped];
       const questions = asked.flatMap((path) => candidates.map((credentials) => ({ path, credentials })));
