@@ -18,8 +18,8 @@ export function createSelfUpstream(metrics: Source, clock: Clock): ServedUpstrea
       answer.refuse('path_unknown');
       return;
     }
-    if (question.method !== 'GET') {
-      answer.refuse('method_not_allowed', { allow: ['GET'] });
+    if (question.method !== 'GET' && question.method !== 'HEAD') {
+      answer.refuse('method_not_allowed', { allow: ['GET', 'HEAD'] });
       return;
     }
     if (question.path === '/') {

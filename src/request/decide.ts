@@ -72,7 +72,13 @@ function decidePeer({ asked: { config, hosts, peer, tls, nowMs } }: Findings): D
   }
   return access.allow === null
     ? passed('connect', `${peer} may connect: there is no allow, so everybody may`, ['allow'])
-    : passed('connect', `${peer} may connect: it is in allow`, ['allow']);
+    : passed('connect', `${peer} may connect: it is in allow${askedOfProxies(access, peer)}`, ['allow']);
+}
+
+/** Said where the client may be meant to come through a proxy, which has to be in `allow` itself. */
+function askedOfProxies({ trustedProxies }: Config['access'], peer: string): string {
+  const isDirect = trustedProxies.size > 0 && !trustedProxies.has(peer);
+  return isDirect ? ', by itself; a proxy in front of it must be in allow too (--via=PROXY)' : '';
 }
 
 function decideClient(findings: Findings): Decision | null {

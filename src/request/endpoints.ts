@@ -112,7 +112,8 @@ export const ENDPOINTS: Readonly<Record<UpstreamKind, readonly Endpoint[]>> = {
       'targets/relabel_steps',
     ]),
   ],
-  exporter: rows('scrape', GET, '/', ['metrics', 'probe', '']),
+  // Go's handlers answer HEAD as well, and exporters do not ask for the method.
+  exporter: rows('scrape', PROBE, '/', ['metrics', 'probe', '']),
   any: [],
 };
 

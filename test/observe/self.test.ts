@@ -166,7 +166,7 @@ describe('the upstream self', () => {
     expect(other.seen.refused).toBe('path_unknown');
     const post = record();
     serving('')(ask({ method: 'POST' }), post.answer);
-    expect(post.seen.refused).toEqual(['method_not_allowed', { allow: ['GET'] }]);
+    expect(post.seen.refused).toEqual(['method_not_allowed', { allow: ['GET', 'HEAD'] }]);
   });
 
   it('answers a failed exposition as a defect', async () => {

@@ -53,6 +53,9 @@ export async function explainCommand(options: ExplainOptions, terminal: Terminal
     return 1;
   }
   const { config } = result;
+  // What goes for a client directly does not go for one behind a proxy: whether it can connect is part of the answer.
+  const aboutProxies = result.problems.filter(({ path }) => path?.[0] === 'trusted_proxies');
+  if (aboutProxies.length > 0) terminal.err(renderProblems(aboutProxies, configFile, result.text));
   const pem = certificate === null ? null : await readCertificate(certificate);
   const hosts = createHostNames({
     resolve: resolveAsThisHost(),

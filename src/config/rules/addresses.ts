@@ -1,5 +1,6 @@
 /** Listen addresses against each other and against the upstreams: two on one port, or a gate that asks itself. */
-import { normalizeAddress } from '../../formats/address-set.ts';
+import { formatCidr, normalizeAddress } from '../../formats/address-set.ts';
+import type { Cidr } from '../../formats/address-set.ts';
 import type { Problem } from '../../lib/problem.ts';
 import type { ListenAddress, UpstreamAddress } from '../config.ts';
 import { isLocal } from './exposure.ts';
@@ -67,7 +68,33 @@ function accessProblems({ raw }: RuleInput): Problem[] {
     const hint = 'remove the key to admit every address';
     found.push(error('allow is empty: nobody could connect', ['allow'], { at: 'key', hint }));
   }
-  return found;
+  return [...found, ...shutOutProxies(raw)];
+}
+
+/**
+ * `allow` and `deny` are asked of the peer before TLS, and of the client that a proxy names: a proxy that may not connect
+ * shuts out everyone behind it. Not so in nginx, whose realip module puts the client's address in the peer's place.
+ */
+function shutOutProxies({ allow, deny, trusted_proxies: proxies }: RuleInput['raw']): Problem[] {
+  // What a host name resolves to is known at run time.
+  const isOpen = allow === undefined || allow.some((entry) => 'host' in entry);
+  const admitted = allow?.flatMap((entry) => ('cidr' in entry ? [entry.cidr] : [])) ?? [];
+  return proxies.flatMap((proxy, index) => {
+    const denied = deny.some((network) => holds(network, proxy));
+    const missing = !isOpen && !admitted.some((network) => holds(network, proxy) || holds(proxy, network));
+    if (!denied && !missing) return [];
+    const text = formatCidr(proxy).replace(proxy.version === 4 ? /\/32$/ : /\/128$/, '');
+    const message = `${text} is ${denied ? 'in deny' : 'not in allow'}: the proxy cannot connect, and nor can any client behind it`;
+    const hint = denied ? 'deny holds for proxies too: take it out there' : `add ${text} to allow, beside the clients`;
+    return [warning(message, ['trusted_proxies', index], { hint })];
+  });
+}
+
+/** Whether all of `inner` is in `outer`. */
+function holds(outer: Cidr, inner: Cidr): boolean {
+  if (outer.version !== inner.version || outer.prefix > inner.prefix) return false;
+  const hostBits = BigInt((outer.version === 4 ? 32 : 128) - outer.prefix);
+  return outer.bits >> hostBits === inner.bits >> hostBits;
 }
 
 function loops({ raw, listen, ownAddresses }: RuleInput): Problem[] {

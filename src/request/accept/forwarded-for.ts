@@ -1,4 +1,5 @@
 /** The client's address behind trusted proxies: the right-most hop of X-Forwarded-For that is not one of them. Pure. */
+import { isIPv6 } from 'node:net';
 import { normalizeAddress } from '../../formats/address-set.ts';
 import type { AddressSet } from '../../formats/address-set.ts';
 
@@ -22,10 +23,24 @@ export function clientAddress(peer: string, header: string | undefined, trusted:
   if (hops.length > MOST_HOPS) return { kind: 'fault', detail: `more than ${MOST_HOPS} hops` };
   let address = peer;
   for (const hop of hops.toReversed()) {
-    const normal = normalizeAddress(hop.trim());
+    const normal = addressOf(hop.trim());
     if (normal === null) return { kind: 'fault', detail: 'a hop that is not an IP address' };
     address = normal;
     if (!trusted.has(normal)) break;
   }
   return { kind: 'address', address, forwarded: true };
+}
+
+/** `[v6]`, `[v6]:port` (RFC 7239 writes it so), `v4:port` (Azure's gateways append one). */
+const WITH_PORT = /^(?:\[([^\]]+)\]|([\d.]+))(?::(\d{1,5}))?$/;
+const MAX_PORT = 65_535;
+
+/** @returns null for what is no address, with or without a port. A bare IPv6 address never has one. */
+function addressOf(hop: string): string | null {
+  const match = WITH_PORT.exec(hop);
+  if (match === null) return normalizeAddress(hop);
+  const [, bracketed, quad = '', port = '0'] = match;
+  if (Number(port) > MAX_PORT) return null;
+  if (bracketed === undefined) return normalizeAddress(quad);
+  return isIPv6(bracketed) ? normalizeAddress(bracketed) : null;
 }

@@ -30,12 +30,41 @@ describe('clientAddress', () => {
     expect(clientAddress('10.0.0.1', '10.0.0.3, 10.0.0.2', trusted)).toMatchObject({ address: '10.0.0.3' });
   });
 
-  it.each(['unknown', '', '203.0.113.7:443', '203.0.113.7,, 10.0.0.2', '010.1.2.3, 10.0.0.2', '_hidden'])(
+  it.each([
+    'unknown',
+    '',
+    '203.0.113.7,, 10.0.0.2',
+    '010.1.2.3, 10.0.0.2',
+    '_hidden',
+    '203.0.113.7:',
+    '203.0.113.7:65536',
+    '203.0.113.7:443:1',
+    '010.1.2.3:443',
+    '[203.0.113.7]',
+    '[203.0.113.7]:443',
+    '[2001:db8::7',
+    '2001:db8::7]',
+    '[2001:db8::7]443',
+    '[2001:db8::7]:https',
+    '[]',
+  ])(
     'calls %j a fault',
     (header) => {
       expect(clientAddress('10.0.0.1', header, trusted)).toMatchObject({ kind: 'fault' });
     },
   );
+
+  it.each([
+    ['203.0.113.7:443', '203.0.113.7'],
+    ['203.0.113.7:0', '203.0.113.7'],
+    ['[2001:DB8::7]', '2001:db8::7'],
+    ['[2001:db8::7]:65535', '2001:db8::7'],
+    ['[::ffff:203.0.113.7]:443', '203.0.113.7'],
+    ['2001:db8::7:443', '2001:db8::7:443'],
+    ['203.0.113.7:50000, 10.0.0.2:443', '203.0.113.7'],
+  ])('reads %j, with the port that some proxies add', (header, address) => {
+    expect(clientAddress('10.0.0.1', header, trusted)).toEqual({ kind: 'address', address, forwarded: true });
+  });
 
   it('does not look to the left of the hop that it believes', () => {
     expect(clientAddress('10.0.0.1', 'garbage, 203.0.113.7', trusted)).toMatchObject({ address: '203.0.113.7' });
