@@ -47,12 +47,9 @@ describe('clientAddress', () => {
     '[2001:db8::7]443',
     '[2001:db8::7]:https',
     '[]',
-  ])(
-    'calls %j a fault',
-    (header) => {
-      expect(clientAddress('10.0.0.1', header, trusted)).toMatchObject({ kind: 'fault' });
-    },
-  );
+  ])('calls %j a fault', (header) => {
+    expect(clientAddress('10.0.0.1', header, trusted)).toMatchObject({ kind: 'fault' });
+  });
 
   it.each([
     ['203.0.113.7:443', '203.0.113.7'],
