@@ -7,6 +7,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { PromgateError } from '../lib/errors.ts';
 import { addPkiCommands } from './pki/arguments.ts';
 import { printError, processTerminal } from './terminal.ts';
+import type { InitOptions } from './commands/init.ts';
 import type { Terminal } from './terminal.ts';
 import { VERSION } from './version.ts';
 
@@ -59,12 +60,14 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
     .argument('[directory]', 'where', '.')
     .option('--renew', 'issue the own certificates anew, for example after the host changed its addresses')
     .option('--client-ca <file>', 'trust the clients of this CA and make none for them; for a first run')
+    .option('--client-crl <file>', 'the revocation list of that CA')
+    .option('--crl-from <url>', 'the gate that has that CA, https://HOST:PORT, from which the list is fetched')
     .option(
       '--prometheus <url>',
       'where to look for a Prometheus; default http://127.0.0.1:9090; for a first run',
       parseOrigin,
     )
-    .action(async (directory: string, options: { renew?: boolean; clientCa?: string; prometheus?: string }) => {
+    .action(async (directory: string, options: Omit<InitOptions, 'directory'>) => {
       const { initCommand } = await import('./commands/init.ts');
       done(await initCommand({ directory, ...options }, terminal));
     });

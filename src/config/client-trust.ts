@@ -13,11 +13,14 @@ import { unrefreshable } from './crl-refresh.ts';
 import { findings, formatTime, groupResult, take } from './groups.ts';
 import type { Findings, GroupResult } from './groups.ts';
 import { opensslFault } from './openssl.ts';
+import type { RawCrl } from './schema-crl.ts';
 import type { RawTls } from './schema.ts';
 
 export interface ClientTrustFiles {
   readonly ca: readonly CertificateInfo[];
   readonly crls: readonly Crl[];
+  /** PEM of the `ca_file` of each entry of `crl.fetch`. */
+  readonly fetchCas: readonly string[];
 }
 
 export interface TrustReading {
@@ -27,8 +30,18 @@ export interface TrustReading {
   readonly inForce: readonly Crl[];
 }
 
+export interface WrittenTrust {
+  readonly tls: RawTls;
+  readonly fetch: RawCrl['fetch'];
+  /** Whether anybody is let in by the CA. */
+  readonly verifiesClients: boolean;
+}
+
 /** Reads CA and CRL files. Without a CA the lists are empty; whether one is needed is decided in rules/. */
-export async function readClientTrust(tls: RawTls, reading: TrustReading): Promise<GroupResult<ClientTrustFiles>> {
+export async function readClientTrust(
+  { tls, fetch, verifiesClients }: WrittenTrust,
+  reading: TrustReading,
+): Promise<GroupResult<ClientTrustFiles>> {
   const found = findings();
   const ca = await readCa(tls, reading, found);
   const crls: Crl[] = [];
@@ -36,7 +49,9 @@ export async function readClientTrust(tls: RawTls, reading: TrustReading): Promi
     const path = ['tls_server_config', 'client_crl_files', index];
     const file = await reading.files.read(written, { path, source: 'client_ca' });
     if (!file.ok) {
-      found.problems.push(file.problem);
+      const isFetched = fetch.some((entry) => entry.file === written);
+      const hint = 'it is fetched when the gate starts, before it serves';
+      found.problems.push(isFetched && file.isMissing ? { ...file.problem, hint } : file.problem);
       continue;
     }
     for (const crl of take(parseCrls(file.text), found, path, file) ?? []) {
@@ -47,12 +62,29 @@ export async function readClientTrust(tls: RawTls, reading: TrustReading): Promi
     }
   }
   if (ca !== null && crls.length > 0) warnOfMissingCrls(ca, crls, found);
+  if (verifiesClients && tls.client_crl_files.length === 0) warnOfNoList(ca ?? [], tls, found);
   const fault = opensslFault({ ca: (ca ?? []).map(({ pem }) => pem), crl: crls.map(({ pem }) => pem) });
   if (fault !== null) {
     const message = `OpenSSL refuses the client CA or its CRLs: ${fault}`;
     found.problems.push({ severity: 'error', message, path: ['tls_server_config'], at: 'key' });
   }
-  return groupResult(found, { ca: ca ?? [], crls });
+  return groupResult(found, { ca: ca ?? [], crls, fetchCas: await readFetchCas(fetch, reading, found) });
+}
+
+async function readFetchCas(
+  fetch: RawCrl['fetch'],
+  { files }: TrustReading,
+  found: Findings,
+): Promise<readonly string[]> {
+  const all: string[] = [];
+  for (const [index, { ca_file: written }] of fetch.entries()) {
+    const path = ['crl', 'fetch', index, 'ca_file'];
+    const file = await files.read(written, { path, source: 'client_ca' });
+    if (!file.ok) found.problems.push(file.problem);
+    const certificates = file.ok ? take(parseCertificates(file.text), found, path, file) : null;
+    all.push((certificates ?? []).map(({ pem }) => pem).join(''));
+  }
+  return all;
 }
 
 async function readCa(tls: RawTls, { files, now }: TrustReading, found: Findings): Promise<CertificateInfo[] | null> {
@@ -161,6 +193,17 @@ function highestNumber(crls: readonly Crl[], { issuerKey, authorityKey }: Crl): 
     if (highest === null || crl.number > highest) highest = crl.number;
   }
   return highest;
+}
+
+/** Without a list whoever has taken a key stays in until the certificate ends. */
+function warnOfNoList(ca: readonly CertificateInfo[], tls: RawTls, found: Findings): void {
+  if (!ca.some(({ isCa }) => isCa)) return;
+  const key = (tls.client_ca_file ?? '') === '' ? 'client_ca' : 'client_ca_file';
+  const hint =
+    'set client_crl_files to the list of this CA: `promgate pki crl` writes that of an own one, ca.crl; ' +
+    'crl.fetch gets it from the gate that has the CA';
+  const message = 'the client CA has no revocation list: no client can be revoked';
+  found.problems.push({ severity: 'warning', message, hint, path: ['tls_server_config', key], at: 'key' });
 }
 
 /** With one list OpenSSL wants one of every CA in the chain, and refuses the clients of the others. */

@@ -246,6 +246,23 @@ export interface Cors {
   readonly maxAgeMs: number;
 }
 
+/** How revocation lists get from the gate that has the CA to the others. */
+export interface CrlSettings {
+  /** Whether the lists in force are given to all who may speak. */
+  readonly publish: boolean;
+  readonly fetch: readonly CrlFetch[];
+}
+
+/** A list that is fetched, and kept in one of `client_crl_files`. */
+export interface CrlFetch {
+  readonly url: string;
+  /** Absolute. */
+  readonly file: string;
+  /** PEM certificates that the server is verified against, and no others. */
+  readonly ca: string;
+  readonly intervalMs: number;
+}
+
 export type AdminAddress = ListenAddress | { readonly kind: 'off' };
 
 export interface Admin {
@@ -268,6 +285,7 @@ export interface Config {
   readonly acme: AcmeSettings | null;
   /** null: nobody gets a certificate over the gate. */
   readonly enrollment: EnrollmentSettings | null;
+  readonly crl: CrlSettings;
   readonly authenticate: Authenticate;
   readonly users: Users;
   readonly access: Access;

@@ -10,7 +10,7 @@ import type { Crl } from '../formats/crl.ts';
 import type { OperatorFiles } from './files.ts';
 import type { GroupResult } from './groups.ts';
 import { isError } from './parse.ts';
-import { deriveAuthentication } from './rules/authentication.ts';
+import { deriveAuthentication, verifiesClients } from './rules/authentication.ts';
 import type { Raw } from './schema.ts';
 import { readUpstreamFiles } from './upstream-files.ts';
 import type { UpstreamFiles } from './upstream-files.ts';
@@ -96,8 +96,12 @@ async function certificatesOf({ raw, files, now }: GroupReading): Promise<GroupR
 
 async function trustOf({ raw, files, now, crlsInForce }: GroupReading): Promise<GroupResult<ClientTrustFiles>> {
   const { tls_server_config: tls } = raw;
-  if (tls === undefined) return { ok: true, value: { ca: [], crls: [] }, problems: [] };
-  return readClientTrust(tls, { files, now, inForce: crlsInForce });
+  const { hasTls, clientAuthType } = deriveAuthentication(raw);
+  if (tls === undefined) return { ok: true, value: { ca: [], crls: [], fetchCas: [] }, problems: [] };
+  return readClientTrust(
+    { tls, fetch: raw.crl?.fetch ?? [], verifiesClients: hasTls && verifiesClients(clientAuthType) },
+    { files, now, inForce: crlsInForce },
+  );
 }
 
 function valueOf<T>(result: GroupResult<T>): T | null {
@@ -117,7 +121,10 @@ export function groupDigest(groups: Groups, source: ConfigSource): string {
     case 'certificate':
       return JSON.stringify(groups.certificates.map(({ cert, key }) => [cert, key]));
     case 'client_ca':
-      return JSON.stringify([groups.trust.ca, groups.trust.crls].map((all) => all.map(({ pem }) => pem)));
+      return JSON.stringify([
+        ...[groups.trust.ca, groups.trust.crls].map((all) => all.map(({ pem }) => pem)),
+        groups.trust.fetchCas,
+      ]);
     case 'htpasswd':
       return JSON.stringify([...groups.users].map(([user, lines]) => [user, lines.map(({ id }) => id)]));
     case 'config':

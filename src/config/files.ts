@@ -20,7 +20,8 @@ export interface FileText {
   readonly name: string;
 }
 
-export type FileResult = ({ readonly ok: true } & FileText) | { readonly ok: false; readonly problem: Problem };
+export type FileResult =
+  ({ readonly ok: true } & FileText) | { readonly ok: false; readonly problem: Problem; readonly isMissing: boolean };
 
 export interface WatchedFile {
   /** Absolute. */
@@ -49,15 +50,16 @@ export function operatorFiles(configFile: string): OperatorFiles {
   return {
     async read(written, { path, source }) {
       const pasted = pastedText(written, path);
-      if (pasted !== null) return { ok: false, problem: pasted };
+      if (pasted !== null) return { ok: false, problem: pasted, isMissing: false };
       const name = isAbsolute(written) ? written : join(dirname(configFile), written);
       const absolute = resolve(name);
       const result = await readRegularFile(name);
       used.set(`${source} ${absolute}`, { path: absolute, source, digest: result.digest });
       // Editors of Windows put a BOM before passwords and certificates; nothing that is read here begins with one.
       if (result.ok) return { ok: true, name, text: result.text.replace(/^\ufeff/, ''), mode: result.mode };
-      const { message, hint } = result;
-      return { ok: false, problem: { severity: 'error', message, path, ...(hint === undefined ? {} : { hint }) } };
+      const { message, hint, code } = result;
+      const problem: Problem = { severity: 'error', message, path, ...(hint === undefined ? {} : { hint }) };
+      return { ok: false, problem, isMissing: code === 'ENOENT' };
     },
     used: () => [...used.values()],
   };

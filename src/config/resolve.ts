@@ -4,6 +4,7 @@ import type {
   Access,
   Caps,
   Config,
+  CrlSettings,
   EnrollmentSettings,
   Exempt,
   IdentityRule,
@@ -49,6 +50,7 @@ export function resolveConfig(resolution: Resolution): Config {
     tls: resolveTls(resolution),
     acme: resolveAcme(raw.acme, groups.acme, file),
     enrollment: resolveEnrollment(resolution),
+    crl: resolveCrl(resolution),
     authenticate: authentication.authenticate,
     users: groups.users,
     access: resolveAccess(raw),
@@ -93,6 +95,18 @@ export function resolveConfig(resolution: Resolution): Config {
 function resolveEnrollment({ raw: { enrollment }, file }: Resolution): EnrollmentSettings | null {
   if (enrollment === undefined) return null;
   return { directory: pathBeside(file, enrollment.authority), renew: enrollment.renew };
+}
+
+function resolveCrl({ raw: { crl }, groups, file }: Resolution): CrlSettings {
+  return {
+    publish: crl?.publish ?? false,
+    fetch: (crl?.fetch ?? []).map(({ url, file: written, interval }, index) => ({
+      url,
+      file: pathBeside(file, written),
+      ca: groups.trust.fetchCas[index] ?? '',
+      intervalMs: interval,
+    })),
+  };
 }
 
 function resolveTls({ raw, groups, authentication }: Resolution): Tls | null {

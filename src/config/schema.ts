@@ -33,6 +33,7 @@ import { cors } from './schema-cors.ts';
 import { seriesKeys } from './schema-series.ts';
 import { upstream } from './schema-upstream.ts';
 import { acme } from './schema-acme.ts';
+import { crl } from './schema-crl.ts';
 
 const listenAddress = scalar('an address such as :9095 or 127.0.0.1:9095', parseListenAddress);
 
@@ -140,6 +141,7 @@ export const schema = z.strictObject({
   tls_server_config: optional(tlsServerConfig),
   acme: optional(acme),
   enrollment: optional(enrollment),
+  crl: optional(crl),
   http_server_config: defaulted(httpServerConfig, {}),
   basic_auth_users: defaulted(basicAuthUsers, {}),
   rate_limit: optional(rateLimit),

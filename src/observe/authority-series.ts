@@ -9,6 +9,8 @@ export interface AuthorityInstruments {
   readonly renewals: Counter;
   readonly issued: Counter;
   readonly open: Gauge;
+  readonly fetched: Gauge;
+  readonly fetches: Counter;
 }
 
 export interface AuthoritySeries {
@@ -18,6 +20,8 @@ export interface AuthoritySeries {
   /** Over the gate, to a client that asked for it. */
   certificateIssued(by: 'token' | 'certificate'): void;
   enrollmentOpen(open: boolean): void;
+  crlFetched(file: string, seconds: number): void;
+  crlFetch(ok: boolean): void;
   /** Removes the series of lists that are no longer configured. */
   describe(config: Config): void;
 }
@@ -28,11 +32,14 @@ export function createAuthoritySeries({
   renewals,
   issued,
   open,
+  fetched,
+  fetches,
 }: AuthorityInstruments): AuthoritySeries {
-  const files = createNamedSeries('file', [kept]);
+  const files = createNamedSeries('file', [kept, fetched]);
   for (const counter of [refreshes, renewals]) {
     for (const ok of [true, false]) counter.inc({ outcome: outcomeOf(ok) }, 0);
   }
+  for (const outcome of ['fetched', 'failed']) fetches.inc({ outcome }, 0);
   for (const by of ['token', 'certificate']) issued.inc({ by }, 0);
   return {
     crlKept(file, isKept) {
@@ -51,6 +58,14 @@ export function createAuthoritySeries({
     },
     enrollmentOpen(isOpen) {
       open.set(isOpen ? 1 : 0);
+    },
+    crlFetched(file, seconds) {
+      files.tell(file, () => {
+        fetched.set({ file }, seconds);
+      });
+    },
+    crlFetch(ok) {
+      fetches.inc({ outcome: ok ? 'fetched' : 'failed' });
     },
     describe(config) {
       files.keep(new Set(config.files.filter(({ source }) => source === 'client_ca').map(({ path }) => path)));

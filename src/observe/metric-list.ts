@@ -270,6 +270,18 @@ export const METRICS = {
     help: 'Lists of the own CA that the gate renewed, or failed to, by outcome.',
     labels: ['outcome'],
   },
+  crlFetched: {
+    name: 'promgate_crl_fetched_timestamp_seconds',
+    type: 'gauge',
+    help: 'Time at which a list of `crl.fetch` was last fetched, changed or not, as Unix time; 0 before the first time.',
+    labels: ['file'],
+  },
+  crlFetches: {
+    name: 'promgate_crl_fetches_total',
+    type: 'counter',
+    help: 'Attempts to fetch a list of `crl.fetch` by outcome: fetched (changed or not), or failed and nothing changed.',
+    labels: ['outcome'],
+  },
   ownCertificateRenewals: {
     name: 'promgate_own_certificate_renewals_total',
     type: 'counter',

@@ -136,6 +136,8 @@ export function createMetrics({ clock, version, nodeVersion }: MetricsOptions): 
 
   const authority = createAuthoritySeries({
     kept: gauge(METRICS.crlKept),
+    fetched: gauge(METRICS.crlFetched),
+    fetches: counter(METRICS.crlFetches),
     refreshes: counter(METRICS.crlRefreshes),
     renewals: counter(METRICS.ownCertificateRenewals),
     issued: counter(METRICS.certificatesIssued),

@@ -4,6 +4,9 @@
  * `also_allow` names it. Checked against the route registration of Prometheus (web/web.go, web/api/v1/api.go).
  */
 
+/** Where a gate with `crl: { publish: true }` gives its revocation lists to all whom it lets speak. GET and HEAD. */
+export const CRL_PATH = '/-/promgate/crl';
+
 export const UPSTREAM_KINDS = ['prometheus', 'exporter', 'any'] as const;
 export type UpstreamKind = (typeof UPSTREAM_KINDS)[number];
 

@@ -2,10 +2,12 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { initCommand } from '../../src/cli/commands/init.ts';
+import type { InitOptions } from '../../src/cli/commands/init.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { createCa } from '../../src/tls/authority/certificate-authority.ts';
 import { issueServer } from '../../src/tls/authority/issue.ts';
 import type { CertificateAndKey } from '../../src/tls/authority/keys.ts';
+import { createAuthority } from '../support/certificates.ts';
 import { createInitFixture } from './init-fixture.ts';
 import type { InitFixture } from './init-fixture.ts';
 import { recordingTerminal } from './recording-terminal.ts';
@@ -23,12 +25,50 @@ afterEach(() => {
   f.remove();
 });
 
-const init = async (clientCa: string): Promise<RecordingTerminal> => {
+const init = async (clientCa: string, more: Partial<InitOptions> = {}): Promise<RecordingTerminal> => {
   const terminal = recordingTerminal();
   const environment = { clock: f.clock, ...f.machine, probe: () => Promise.resolve(false) };
-  expect(await initCommand({ directory: f.directory, clientCa }, terminal, environment)).toBe(0);
+  expect(await initCommand({ directory: f.directory, clientCa, ...more }, terminal, environment)).toBe(0);
   return terminal;
 };
+
+describe('init --client-ca with a revocation list', () => {
+  const list = (): string => {
+    const authority = createAuthority('Fleet');
+    writeFileSync(f.path('fleet.pem'), authority.cert);
+    const { pem } = authority.crl();
+    authority.remove();
+    writeFileSync(f.path('fleet.crl'), pem);
+    return pem;
+  };
+
+  it('copies it, names it, and writes from where it is fetched', async () => {
+    const pem = list();
+    const terminal = await init(f.path('fleet.pem'), {
+      clientCrl: f.path('fleet.crl'),
+      crlFrom: 'https://central.example.com:9095',
+    });
+    expect(f.text('certs', 'client-ca.crl')).toBe(pem);
+    expect(terminal.stderr.join()).not.toContain('no client can be revoked');
+    const result = await loadConfig(f.path('promgate.yml'), { generation: 1 });
+    expect(result.problems.map(({ message }) => message).filter((text) => text.includes('revo'))).toEqual([]);
+    expect(result.ok && result.config.crl.fetch).toMatchObject([
+      { url: 'https://central.example.com:9095/-/promgate/crl', file: f.path('certs', 'client-ca.crl') },
+    ]);
+  });
+
+  it('warns without one, and refuses that of another CA', async () => {
+    list();
+    await expect(init(f.path('fleet.pem'), { clientCrl: f.path('fleet.pem') })).rejects.toThrow('no CRL found');
+    const other = createAuthority('Fleet');
+    writeFileSync(f.path('other.crl'), other.crl().pem);
+    other.remove();
+    await expect(init(f.path('fleet.pem'), { clientCrl: f.path('other.crl') })).rejects.toThrow('not of --client-ca');
+    await expect(init(f.path('fleet.pem'), { crlFrom: 'http://central' })).rejects.toMatchObject({ code: 'USAGE' });
+    const terminal = await init(f.path('fleet.pem'));
+    expect(terminal.stderr.join()).toContain('no client can be revoked');
+  });
+});
 
 describe('init --client-ca', () => {
   it('trusts the given CA and makes no client certificate; a private key in the file is not copied', async () => {

@@ -7,7 +7,7 @@ import { encryptKey } from '../../src/tls/authority/keys.ts';
 import { createConfigFixture } from './config-fixture.ts';
 import type { ConfigFixture } from './config-fixture.ts';
 
-const YAML = `tls_server_config: {cert_file: server.crt, key_file: server.key, client_ca_file: client-ca.crt}
+const YAML = `tls_server_config: {cert_file: server.crt, key_file: server.key, client_ca_file: client-ca.crt, client_crl_files: [client-ca.crl]}
 authenticate: certificate
 enrollment: {authority: ".", renew: true}
 `;

@@ -271,7 +271,17 @@ describe('client CA and CRL', () => {
     expect(said).toContain('has no self-signed certificate: every client certificate will be refused');
     expect(said).toContain('add that of "CN=Client CA"');
     fixture.write('client-ca.crt', intermediate.cert + fixture.clientCa.cert);
-    expect((await load(MTLS)).said).toBe('');
+    expect((await load(MTLS)).said).not.toContain('self-signed');
+  });
+
+  it('a CA without a revocation list is a warning where it lets anybody in', async () => {
+    const said = 'the client CA has no revocation list: no client can be revoked';
+    expect((await load(MTLS)).said).toContain(said);
+    expect((await load(`${MTLS}  client_crl_files: [client-ca.crl]\n`)).said).not.toContain(said);
+    expect((await load(`${MTLS.replace('RequireAndVerify', 'Request')}authenticate: none\n`)).said).not.toContain(said);
+    // One that is not that of a CA certifies nobody.
+    fixture.write('client-ca.crt', fixture.read('server.crt'));
+    expect((await load(MTLS)).said).not.toContain(said);
   });
 
   it('the CA counts only where clients are verified', async () => {

@@ -38,6 +38,9 @@ async function check(name: string): Promise<{ code: number; out: string; err: st
   return { code, out: plain(lines.out), err: plain(lines.err) };
 }
 
+/** A web.yml cannot name a revocation list: the gate says what that means. */
+const NO_LIST = 'the client CA has no revocation list: no client can be revoked';
+
 /** What a web.yml says nothing about: where to listen. */
 const onLoopback = { generation: 1, listenAddresses: ['127.0.0.1:0'] };
 
@@ -49,7 +52,8 @@ describe('testdata', () => {
 
   it.each(good)('load takes %s', async (name) => {
     const result = await loadConfig(fixture.path(name), name.startsWith('web_') ? onLoopback : { generation: 1 });
-    expect(renderProblems(result.problems, name, result.text)).toBe('');
+    const problems = result.problems.filter(({ message }) => !(name.startsWith('web_') && message.includes(NO_LIST)));
+    expect(renderProblems(problems, name, result.text)).toBe('');
     expect(result.ok).toBe(true);
   });
 
@@ -57,7 +61,8 @@ describe('testdata', () => {
     const { code, err } = await check(name);
     // The default address is open to the network: a web.yml that leaves it without credentials or TLS has to say so.
     const isOpen = name.startsWith('web_') && err.includes(' is open to the network and ');
-    expect({ code, err: isOpen ? '' : err }).toEqual({ code: isOpen ? 1 : 0, err: '' });
+    const lacksList = name.startsWith('web_') && err.split('warning: ').length === 2 && err.includes(NO_LIST);
+    expect({ code, err: isOpen || lacksList ? '' : err }).toEqual({ code: isOpen ? 1 : 0, err: '' });
   });
 
   it.each(bad)('check refuses %s in these words', async (name) => {

@@ -107,6 +107,7 @@ describe('the exposition', () => {
     metrics.acme.ariWindow('gate.example.com', 1, 2);
     metrics.acme.selfSigned('gate.example.com', true);
     metrics.authority.crlKept('/etc/promgate/ca.crl', true);
+    metrics.authority.crlFetched('/etc/promgate/ca.crl', 1);
     const { body, contentType } = await metrics.expose();
     const found = spawnSync(findProgram('promtool'), ['check', 'metrics'], { input: body, encoding: 'utf8' });
     expect(found.stdout + found.stderr).toBe('');

@@ -95,6 +95,7 @@ export function configOf(changes: Partial<Config> = {}): Config {
     tls: null,
     acme: null,
     enrollment: null,
+    crl: { publish: false, fetch: [] },
     authenticate: 'none',
     users: new Map(),
     access: {

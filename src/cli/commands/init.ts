@@ -14,6 +14,8 @@ import { firstConfiguration, readFacts } from '../init/configuration.ts';
 import type { ConfigurationFacts } from '../init/configuration.ts';
 import { FIRST_USER, planCredentials } from '../init/credentials.ts';
 import type { CredentialsPlan } from '../init/credentials.ts';
+import { readFleetList } from '../init/fleet-list.ts';
+import type { FleetListOptions } from '../init/fleet-list.ts';
 import { systemEnvironment } from '../init/environment.ts';
 import type { InitEnvironment } from '../init/environment.ts';
 import { exposedKeys, layoutOf, readIfThere, readPair } from '../init/layout.ts';
@@ -27,7 +29,7 @@ import { DEFAULT_PROMETHEUS } from '../prometheus-probe.ts';
 import { printError } from '../terminal.ts';
 import type { Terminal } from '../terminal.ts';
 
-export interface InitOptions {
+export interface InitOptions extends FleetListOptions {
   readonly directory: string;
   /** Issue the own certificates anew, whatever their end. */
   readonly renew?: boolean;
@@ -49,6 +51,7 @@ export async function initCommand(
   const layout = layoutOf(options.directory);
   const existing = await readIfThere(layout.config);
   const clientCa = options.clientCa === undefined ? null : await readClientCa(options.clientCa, layout, existing);
+  const fleetList = await readFleetList(options, clientCa);
   if (existing !== null && options.prometheus !== undefined)
     throw firstRunOnly('--prometheus', 'url under upstreams', layout);
   const { prometheus = DEFAULT_PROMETHEUS } = options;
@@ -56,7 +59,8 @@ export async function initCommand(
   const now = environment.clock.now();
   const ownCa = existing !== null || (await canHaveList(layout, now)) ? 'own' : 'own-without-list';
   const configuration =
-    existing ?? firstConfiguration({ url: prometheus, answers: foundPrometheus }, clientCa === null ? ownCa : 'given');
+    existing ??
+    firstConfiguration({ url: prometheus, answers: foundPrometheus }, clientCa === null ? ownCa : fleetList);
   const facts = readFacts(configuration, options.directory);
   if (facts === null) {
     printError(
@@ -75,9 +79,13 @@ export async function initCommand(
     clientCa === null || resolve(options.clientCa ?? '') === resolve(layout.clientCa)
       ? NOTHING_TO_DO
       : { ...NOTHING_TO_DO, writes: [newFile(layout.clientCa, clientCa, 0o644)] };
+  const givenList =
+    fleetList.text === null || resolve(options.clientCrl ?? '') === resolve(layout.clientCrl)
+      ? NOTHING_TO_DO
+      : { ...NOTHING_TO_DO, writes: [newFile(layout.clientCrl, fleetList.text, 0o644)] };
   const writes = existing === null ? [newFile(layout.config, configuration, 0o644)] : [];
   const list = await planList({ layout, facts, isFirst: existing === null, writes: certificates.writes, now });
-  const plan = joinPlans([certificates, given, credentials.plan, list.plan, { ...NOTHING_TO_DO, writes }]);
+  const plan = joinPlans([certificates, given, givenList, credentials.plan, list.plan, { ...NOTHING_TO_DO, writes }]);
 
   for (const key of await exposedKeys(layout)) {
     terminal.err(`promgate: warning: ${key} can be read by every user of this host: chmod 600 ${key}`);
@@ -89,6 +97,12 @@ export async function initCommand(
     return 1;
   }
   await carryOut(plan, layout, terminal, list.isDue ? () => writeList(layout, environment.clock) : null);
+  if (clientCa !== null && fleetList.text === null && fleetList.from === null) {
+    terminal.err(
+      'promgate: warning: without a revocation list of the client CA no client can be revoked here: give ' +
+        '--client-crl=ca.crl, and --crl-from=https://HOST:PORT of the gate that has the CA',
+    );
+  }
   if (existing === null && !foundPrometheus) {
     terminal.err(
       `promgate: no Prometheus answers at ${prometheus}: the gate serves its own metrics until you name an ` +

@@ -32,8 +32,11 @@ import { createScrapes } from '../../request/forward/scrape/scrapes.ts';
 import { rawRefusal } from '../../request/respond/refusal.ts';
 import { createCrlKeeper, renewExpired } from '../../tls/authority/crl-keeper.ts';
 import { createEnroller } from '../../tls/authority/enroller.ts';
+import { createDownload } from '../../tls/authority/list-download.ts';
+import { createListFetcher } from '../../tls/authority/list-fetcher.ts';
 import { createRenewer } from '../../tls/authority/renewer.ts';
 import { secureContextOptions } from '../../tls/secure-context.ts';
+import { fetchMissingLists } from '../missing-lists.ts';
 import { createAcmeOverlay } from '../acme/overlay.ts';
 import { acmeDigest } from '../acme/settings-digest.ts';
 import { createRenewalJob } from '../acme/renewal-job.ts';
@@ -72,6 +75,7 @@ export async function runCommand(options: RunOptions, terminal: Terminal): Promi
       metrics.logLineLost(reason);
     },
   });
+  await fetchMissingLists(configFile, { clock: systemClock, log });
   let first = await loadConfig(configFile, { generation: 1, ...loadOptions });
   if (first.ok && (await renewExpired(first.config, { clock: systemClock, log }))) {
     first = await loadConfig(configFile, { generation: 1, ...loadOptions });
@@ -162,6 +166,7 @@ async function serve(
     metrics.describe(next);
     admin.apply(next);
     crlKeeper.follow(next.files);
+    listFetcher.follow(next.crl.fetch, next.tls?.trust ?? { ca: [], crls: [] });
     enroller.follow(next.enrollment);
     // What comes from a CA by ACME is renewed there.
     renewer.follow(next.acme === null ? (next.tls?.certificates ?? []) : []);
@@ -170,6 +175,12 @@ async function serve(
     bypassWatch.apply(next.upstreams);
   };
   const crlKeeper = createCrlKeeper({ clock, log, metrics: metrics.authority });
+  const listFetcher = createListFetcher({
+    clock,
+    log,
+    metrics: metrics.authority,
+    download: createDownload(clock),
+  });
   const renewer = createRenewer({ clock, log, metrics: metrics.authority });
   const acme = createAcmeOverlay({
     clock,
@@ -257,6 +268,7 @@ async function serve(
     warnings.cancel();
     reloader.close();
     crlKeeper.close();
+    listFetcher.close();
     enroller.close();
     renewer.close();
     await acme.close();

@@ -2,6 +2,8 @@
 import { resolve } from 'node:path';
 import { parse } from 'yaml';
 import { parseListenAddress } from '../../formats/listen-address.ts';
+import { fleetListLines } from './fleet-list.ts';
+import type { FleetList } from './fleet-list.ts';
 
 /** Which files a configuration refers to, by absolute names: what `init` decides whether to make. */
 export interface ConfigurationFacts {
@@ -29,15 +31,17 @@ function wayAround(url: string): string {
 }
 
 /**
- * @param clientCa whose certificates identify a client; without a list where none is there and none can be made.
+ * @param clientCa whose certificates identify a client; without a list where none is there and none can be made; or the
+ *   list of a given CA.
  */
 export function firstConfiguration(
   prometheus: FoundPrometheus,
-  clientCa: 'own' | 'own-without-list' | 'given' = 'own',
+  clientCa: 'own' | 'own-without-list' | FleetList = 'own',
 ): string {
   const list = `
   # Whom it has revoked: \`promgate pki revoke\` shuts out at once, and the gate renews the list by itself.
   client_crl_files: [certs/ca.crl]`;
+  const given = typeof clientCa === 'string' ? null : fleetListLines(clientCa);
   const { url, answers } = prometheus;
   const upstreams = answers
     ? `  # The Prometheus that answered when this file was written. ${wayAround(url)}
@@ -64,8 +68,8 @@ tls_server_config:
   cert_file: certs/server.crt
   key_file: certs/server.key
   # Whose certificates identify a client.
-  client_ca_file: certs/${clientCa === 'given' ? 'client-ca' : 'ca'}.crt${clientCa === 'own' ? list : ''}
-
+  client_ca_file: certs/${given === null ? 'ca' : 'client-ca'}.crt${clientCa === 'own' ? list : (given?.inTls ?? '')}
+${given?.section ?? ''}
 # Users and hashed passwords; \`promgate passwd .htpasswd add USER\` changes them.
 htpasswd_file: .htpasswd
 

@@ -22,6 +22,8 @@ export interface Layout {
   readonly server: PairPaths;
   /** The CA of the clients where it is not the own one: `init --client-ca`. */
   readonly clientCa: string;
+  /** Its revocation list. */
+  readonly clientCrl: string;
   /** The central Prometheus. */
   readonly client: PairPaths;
 }
@@ -46,6 +48,7 @@ export function layoutOf(directory: string): Layout {
     ca: pair('ca'),
     server: pair('server'),
     clientCa: join(certs, 'client-ca.crt'),
+    clientCrl: join(certs, 'client-ca.crl'),
     client: pair('prometheus'),
   };
 }

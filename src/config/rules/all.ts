@@ -5,6 +5,7 @@ import type { ConfigSource } from '../config.ts';
 import { addressRule } from './addresses.ts';
 import { authenticationRule } from './authentication.ts';
 import { enrollmentRule } from './enrollment.ts';
+import { crlRule } from './crl.ts';
 import { capsRule } from './caps.ts';
 import { exemptRule } from './exempt.ts';
 import { exposureRule } from './exposure.ts';
@@ -51,6 +52,7 @@ const RULES: readonly Rule[] = [
   tlsRule,
   acmeRule,
   enrollmentRule,
+  crlRule,
   upstreamRule,
   scrapeRule,
   identityRule,

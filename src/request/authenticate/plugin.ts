@@ -18,6 +18,7 @@ import { ANONYMOUS, isExempt } from './exempt.ts';
 import { authenticate, refusalByCertificate, takesPasswords } from './modes.ts';
 import type { PasswordOutcome, Refused, Settled } from './modes.ts';
 import type { PasswordCheck } from './password-check.ts';
+import { createPublishedLists } from './published-lists.ts';
 
 export interface AuthenticateOptions {
   readonly passwordCheck: PasswordCheck;
@@ -29,6 +30,7 @@ export interface AuthenticateOptions {
 export const authenticatePlugin = fp<AuthenticateOptions>(
   async (app, { passwordCheck, clock, enrollment }) => {
     const desk = enrollment === undefined ? null : createEnrollmentDesk(enrollment, passwordCheck);
+    const lists = createPublishedLists();
     const holders = new WeakMap<PresentedCertificate, VerifiedCertificate>();
     const claimsByConfig = new WeakMap<Config, Claims>();
 
@@ -63,6 +65,7 @@ export const authenticatePlugin = fp<AuthenticateOptions>(
     app.addHook('onRequest', (request, reply, next) => {
       const { passage } = request;
       const { config, connection, target, address } = passage;
+      if (lists.answers(passage)) return;
       if (isExempt(config.exempt, target, address)) {
         passage.identity = ANONYMOUS;
         next();
