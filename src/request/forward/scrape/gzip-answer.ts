@@ -1,11 +1,13 @@
 /**
  * Compresses what is written to it, in large batches off the main thread: one trip to the thread pool for each small
- * chunk would take several times as long as the whole. An answer that is cut has no gzip trailer.
+ * chunk would take several times as long as the whole. Each batch waits for its turn. An answer that is cut has no gzip
+ * trailer.
  */
 import { createGzip, gzip } from 'node:zlib';
 import type { Gzip } from 'node:zlib';
 import type { Answer, AnswerHeaders, RefusalDetails } from '../../answer.ts';
 import type { DenyReason } from '../../deny-reasons.ts';
+import type { CompressionJob, CompressionTurns } from './compression-turns.ts';
 
 /** Measured on 17 MB of Prometheus's 4 KB chunks: smaller batches are slower, larger ones gain nothing. */
 const BATCH_BYTES = 262_144;
@@ -17,7 +19,17 @@ const ONE_SHOT_OUTPUT_BYTES = 16_384;
 /** Below this the headers of gzip and a trip to the thread pool cost more than they save. */
 const WORTH_COMPRESSING_BYTES = 1024;
 
-export class GzipAnswer implements Answer {
+export interface GzipOptions {
+  /** zlib's, 1 to 9. */
+  readonly level: number;
+  /** On whose account the work is; see request/party.ts. */
+  readonly party: string;
+  readonly turns: CompressionTurns;
+}
+
+export class GzipAnswer implements Answer, CompressionJob {
+  readonly party: string;
+  readonly #turns: CompressionTurns;
   readonly #next: Answer;
   readonly #level: number;
   #opened = false;
@@ -29,20 +41,45 @@ export class GzipAnswer implements Answer {
   #gzip: Gzip | null = null;
   /** Where batches are put together: one is with zlib at a time. New memory for each would cost a collection every other scrape. */
   #room: Buffer | null = null;
-  /** A batch is with zlib. */
-  #busy = false;
+  /** What its turn is for; null: nothing is with zlib, or waits to be. */
+  #work: (() => void) | null = null;
   /** The answer behind does not take more for now. */
   #blocked = false;
   #drained: (() => void) | null = null;
 
-  /** @param level zlib's, 1 to 9. */
-  constructor(next: Answer, level: number) {
+  constructor(next: Answer, { level, party, turns }: GzipOptions) {
     this.#next = next;
     this.#level = level;
+    this.party = party;
+    this.#turns = turns;
     next.onClose(() => {
-      this.#gzip?.destroy();
       this.#held = null;
+      this.#abandon();
     });
+  }
+
+  // A turn
+
+  start(): void {
+    this.#work?.();
+  }
+
+  #await(work: () => void): void {
+    this.#work = work;
+    this.#turns.enter(this);
+  }
+
+  #done(): void {
+    this.#work = null;
+    this.#turns.done(this);
+    if (this.#next.closed) this.#gzip?.destroy();
+  }
+
+  /** What is with zlib already is left to its end: a turn that ended before its work would let any number work. */
+  #abandon(): void {
+    if (this.#work !== null && !this.#turns.leave(this)) return;
+    this.#work = null;
+    this.#gzip?.destroy();
   }
 
   /** Whether the upstream has answered; the client hears of it with the first batch. */
@@ -68,7 +105,7 @@ export class GzipAnswer implements Answer {
     this.#held.push(chunk);
     this.#heldBytes += chunk.length;
     if (this.#heldBytes < BATCH_BYTES) return true;
-    if (this.#busy || this.#blocked) return false;
+    if (this.#work !== null || this.#blocked) return false;
     this.#feed();
     return true;
   }
@@ -87,17 +124,17 @@ export class GzipAnswer implements Answer {
     this.#ended = true;
     if (this.#held === null) this.#next.end();
     else if (this.#gzip === null) this.#endInOnePiece(this.#take());
-    else if (!this.#busy && !this.#blocked) this.#endStream(this.#gzip);
+    else if (this.#work === null && !this.#blocked) this.#endStream(this.#gzip);
   }
 
   refuse(reason: DenyReason, details?: RefusalDetails): void {
-    this.#gzip?.destroy();
     this.#next.refuse(reason, details);
+    this.#abandon();
   }
 
   cut(reason: DenyReason, detail?: string): void {
-    this.#gzip?.destroy();
     this.#next.cut(reason, detail);
+    this.#abandon();
   }
 
   #take(): Buffer {
@@ -122,10 +159,13 @@ export class GzipAnswer implements Answer {
       this.#sendWhole({ ...this.#headers, 'content-length': String(body.length) }, body);
       return;
     }
-    gzip(body, { level: this.#level, chunkSize: ONE_SHOT_OUTPUT_BYTES }, (error, packed) => {
-      if (this.#next.closed) return;
-      if (error === null) this.#sendWhole(packedHeaders(this.#headers, packed.length), packed);
-      else this.#next.cut('internal_error', error.message);
+    this.#await(() => {
+      gzip(body, { level: this.#level, chunkSize: ONE_SHOT_OUTPUT_BYTES }, (error, packed) => {
+        this.#done();
+        if (this.#next.closed) return;
+        if (error === null) this.#sendWhole(packedHeaders(this.#headers, packed.length), packed);
+        else this.#next.cut('internal_error', error.message);
+      });
     });
   }
 
@@ -137,10 +177,11 @@ export class GzipAnswer implements Answer {
 
   #feed(): void {
     const gzip = this.#gzip ?? this.#begin();
-    this.#busy = true;
-    gzip.write(this.#take(), () => {
-      this.#busy = false;
-      this.#goOn();
+    this.#await(() => {
+      gzip.write(this.#take(), () => {
+        this.#done();
+        this.#goOn();
+      });
     });
   }
 
@@ -149,7 +190,7 @@ export class GzipAnswer implements Answer {
     this.#gzip = stream;
     this.#next.open(200, packedHeaders(this.#headers, null));
     stream.on('data', (chunk: Buffer) => {
-      if (this.#next.write(chunk) || this.#blocked) return;
+      if (this.#next.closed || this.#next.write(chunk) || this.#blocked) return;
       this.#blocked = true;
       this.#next.onDrain(() => {
         this.#blocked = false;
@@ -157,9 +198,12 @@ export class GzipAnswer implements Answer {
       });
     });
     stream.on('end', () => {
+      this.#done();
       this.#next.end();
     });
     stream.on('error', (error: Error) => {
+      if (this.#work !== null && !this.#turns.leave(this)) this.#done();
+      this.#work = null;
       this.#next.cut('internal_error', error.message);
     });
     return stream;
@@ -167,7 +211,7 @@ export class GzipAnswer implements Answer {
 
   /** When the batch is done and the answer behind takes more. */
   #goOn(): void {
-    if (this.#busy || this.#blocked || this.#gzip === null || this.#next.closed) return;
+    if (this.#work !== null || this.#blocked || this.#gzip === null || this.#next.closed) return;
     if (this.#ended) {
       this.#endStream(this.#gzip);
       return;
@@ -179,9 +223,10 @@ export class GzipAnswer implements Answer {
   }
 
   #endStream(gzip: Gzip): void {
-    if (gzip.writableEnded) return;
-    if (this.#heldBytes > 0) gzip.end(this.#take());
-    else gzip.end();
+    this.#await(() => {
+      if (this.#heldBytes > 0) gzip.end(this.#take());
+      else gzip.end();
+    });
   }
 }
 

@@ -6,6 +6,7 @@ import type { Clock } from '../../../lib/clock.ts';
 import type { Answer } from '../../answer.ts';
 import { partyOf } from '../../party.ts';
 import type { Passage } from '../../passage.ts';
+import { CompressionTurns } from './compression-turns.ts';
 import { Flight } from './flight.ts';
 import { GzipAnswer } from './gzip-answer.ts';
 import { Intake } from './intake.ts';
@@ -52,6 +53,7 @@ export function createScrapes({ clock, shareBytes = SHARE_BYTES, totalBytes = TO
   const kept = new KeptAnswers(clock);
   const memory = new ShareMemory(totalBytes, (party) => kept.evict(party));
   const slots = new ScrapeSlots();
+  const compression = new CompressionTurns();
   const lines = createLineCounter();
   /** Upstream requests under way, the newest last. */
   const flights = new Map<string, Flight[]>();
@@ -80,7 +82,8 @@ export function createScrapes({ clock, shareBytes = SHARE_BYTES, totalBytes = TO
     if (key !== null) flights.set(key, [...(flights.get(key) ?? []), flight]);
     flight.join(participant);
     let next: Answer = flight;
-    if (encoding === 'gzip') next = new GzipAnswer(next, upstream?.scrape.compressionLevel ?? 1);
+    const level = upstream?.scrape.compressionLevel ?? 1;
+    if (encoding === 'gzip') next = new GzipAnswer(next, { level, party: partyOf(passage), turns: compression });
     // Behind the filter: what an identity does not see is neither in its account nor under its caps.
     next = new Intake(flight, next, limits.judge !== null, lines);
     const filter = question?.filter ?? null;
