@@ -3,7 +3,7 @@
 // PKI, the other commands) stays in files of its own. Licences travel with the dependencies, which are installed as before.
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { builtinModules } from 'node:module';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ROOT, ScriptError, printError } from './command.mjs';
 
@@ -29,8 +29,8 @@ const IN_PART = {
   },
 };
 
-/** Started by a URL, not imported. */
-const WORKER = 'request/authenticate/hash-worker.js';
+/** Started by a URL, not imported: each lies beside what starts it. */
+const WORKERS = ['request/authenticate/hash-worker.js', 'request/enforce/narrowing-worker.js'];
 
 /**
  * Node's own modules by require: an import reads every export of them at once, and so loads what stands behind the lazy
@@ -49,10 +49,14 @@ const BUILTINS_BY_REQUIRE = {
   },
 };
 
+function workerEntries() {
+  return Object.fromEntries(WORKERS.map((path) => [basename(path, '.js'), join(DIST, path)]));
+}
+
 /** @throws {ScriptError} when dist/ is not built or something cannot be joined */
 export async function bundle() {
   const { build, stop } = await import('esbuild');
-  const entryPoints = { main: join(DIST, 'cli/main.js'), 'hash-worker': join(DIST, WORKER) };
+  const entryPoints = { main: join(DIST, 'cli/main.js'), ...workerEntries() };
   const missing = Object.values(entryPoints).find((path) => !existsSync(path));
   if (missing !== undefined) throw new ScriptError(`${missing} is missing`, 'npm run build');
   // Built beside its place and moved there whole: a build that fails leaves the last one as it is.

@@ -1,6 +1,7 @@
 /** The upstream `self`: the gate's own metrics behind the gate's own policy. Knows /metrics, /federate and a one-line index. */
 import type { Clock } from '../lib/clock.ts';
-import type { Selector } from '../promql/selector.ts';
+import { runInSlices } from './slices.ts';
+import { createTurns } from '../lib/turns.ts';
 import type { Answer } from '../request/answer.ts';
 import type { ServedUpstream } from '../request/upstream.ts';
 import { packed, renderExposition } from './exposition.ts';
@@ -13,6 +14,7 @@ const INDEX = Buffer.from('promgate: its own metrics are at metrics, and at fede
 type Source = Pick<GateMetrics, 'expose' | 'values'>;
 
 export function createSelfUpstream(metrics: Source, clock: Clock): ServedUpstream {
+  const turns = createTurns(WAITING);
   return (question, answer) => {
     if (question.path !== '/metrics' && question.path !== '/' && question.path !== '/federate') {
       answer.refuse('path_unknown');
@@ -28,52 +30,56 @@ export function createSelfUpstream(metrics: Source, clock: Clock): ServedUpstrea
       return;
     }
     const accepted = joined(question.headers['accept-encoding']);
-    const page = question.path === '/metrics' ? renderExposition(metrics, accepted) : null;
-    (page ?? federation(metrics, question.query, accepted, clock)).then(
-      (exposition) => {
-        if (answer.closed) return;
-        if ('fault' in exposition) {
-          answer.refuse('bad_query', { detail: exposition.fault, told: exposition.fault });
-          return;
-        }
-        answer.open(200, exposition.headers);
-        send(answer, exposition.body);
-      },
-      (error: unknown) => {
-        if (!answer.closed) answer.refuse('internal_error', { detail: String(error) });
-      },
-    );
+    if (question.path === '/metrics') {
+      void tell(renderExposition(metrics, accepted), answer);
+      return;
+    }
+    const isTaken = turns.submit(question.party, question.query.length, (done) => {
+      const page = answer.closed ? Promise.resolve(null) : federation(metrics, question.query, accepted, clock, answer);
+      void tell(page, answer).finally(done);
+    });
+    if (!isTaken) answer.refuse('narrowing_busy', { retryAfterSeconds: 1 });
   };
 }
 
-/** More than a scrape job has, and less than a stranger could keep a core busy with. */
-const MOST_SELECTORS = 100;
-/** Of all their regular expressions together, which every series is held against; in the units of promql/regex-cost.ts. */
-const REGEX_COST = 16_384;
+/** Of one identity, waiting. */
+const WAITING = { jobs: 50, bytes: 4_194_304 };
+
+type Page = Exposition | { readonly fault: string } | null;
+
+/** @param page null: the client has left */
+async function tell(page: Page | Promise<Page>, answer: Answer): Promise<void> {
+  try {
+    const exposition = await page;
+    if (answer.closed || exposition === null) return;
+    if ('fault' in exposition) {
+      answer.refuse('bad_query', { detail: exposition.fault, told: exposition.fault });
+      return;
+    }
+    answer.open(200, exposition.headers);
+    send(answer, exposition.body);
+  } catch (error) {
+    if (!answer.closed) answer.refuse('internal_error', { detail: String(error) });
+  }
+}
+
 /** What Prometheus's /federate says. */
 const FEDERATED = 'text/plain; version=0.0.4; charset=utf-8';
-
-/** Loaded by the first question: most gates never get one. */
-const readers = () =>
-  Promise.all([import('../promql/parse-selector.ts'), import('../promql/regex.ts'), import('./self-federation.ts')]);
 
 async function federation(
   metrics: Pick<Source, 'values'>,
   query: string,
   acceptEncoding: string | undefined,
   clock: Clock,
-): Promise<Exposition | { readonly fault: string }> {
-  const [{ parseSelector }, { regexBudget }, { federate }] = await readers();
-  const selectors: Selector[] = [];
-  const budget = regexBudget(REGEX_COST);
-  for (const text of new URLSearchParams(query).getAll('match[]')) {
-    const selector = parseSelector(text, budget);
-    if (!selector.ok) return { fault: selector.message };
-    if (selectors.push(selector.value) > MOST_SELECTORS)
-      return { fault: `more than ${String(MOST_SELECTORS)} match[]` };
-  }
-  const body = selectors.length === 0 ? '' : federate(await metrics.values(), selectors, clock.now());
-  return packed({ contentType: FEDERATED, body }, acceptEncoding);
+  answer: Answer,
+): Promise<Page> {
+  // Loaded by the first question: most gates never get one.
+  const { federate } = await import('./self-federation.ts');
+  const selectors = new URLSearchParams(query).getAll('match[]');
+  const values = selectors.length === 0 ? [] : await metrics.values();
+  const found = await runInSlices(federate(selectors, values, clock.now()), clock, () => !answer.closed);
+  if (found === null || 'fault' in found) return found;
+  return packed({ contentType: FEDERATED, body: found.page }, acceptEncoding);
 }
 
 function joined(header: string | string[] | undefined): string | undefined {

@@ -10,8 +10,8 @@ import type { Fault } from './scan.ts';
 import type { Matcher, Selector } from './selector.ts';
 import { writeQuery } from './write-query.ts';
 
-/** In UTF-16 units. */
-export const LONGEST_QUERY = 16_384;
+/** In UTF-16 units: no form and no target is longer. */
+export const LONGEST_QUERY = 65_536;
 
 /** `position` is an index into the query. */
 export type Enforced = { readonly ok: true; readonly query: string } | Fault;

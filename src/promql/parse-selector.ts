@@ -10,14 +10,14 @@ import type { Selector } from './selector.ts';
 import { readSyntax } from './syntax.ts';
 
 /** In UTF-16 units. */
-const LONGEST_SELECTOR = 16_384;
+const LONGEST_SELECTOR = 65_536;
 
 /**
- * Reads `name`, `name{…}`, `{…}` and `{"name", …}`. At least one matcher must refuse the empty text, and every regular
- * expression must be one. Where Prometheus 2.42 and 3.x differ the stricter holds, but for quoted names, which only 3.x has.
+ * Reads `name`, `name{…}`, `{…}` and `{"name", …}`. At least one matcher must refuse the empty text, but where `mayBeWide`
+ * (Prometheus's /federate asks for no such thing), and every regular expression must be one. Where Prometheus 2.42 and 3.x differ the stricter holds, but for quoted names, which only 3.x has.
  * @param budget for the regular expressions; one for all selectors of a request bounds them together
  */
-export function parseSelector(text: string, budget: RegexBudget = regexBudget()): Parsed<Selector> {
+export function parseSelector(text: string, budget: RegexBudget = regexBudget(), mayBeWide = false): Parsed<Selector> {
   const source = readSyntax(text, LONGEST_SELECTOR);
   if (!source.ok) return unparsed(describeFault(source));
   const node = source.tree.topNode.firstChild;
@@ -26,7 +26,7 @@ export function parseSelector(text: string, budget: RegexBudget = regexBudget())
   }
   const selector = readSelector(source, node);
   if (!selector.ok) return unparsed(selector.reason);
-  let refusesEmpty = false;
+  let refusesEmpty = mayBeWide;
   for (const matcher of selector.value.matchers) {
     const holds = compileMatcher(matcher, budget);
     if (!holds.ok) return holds;

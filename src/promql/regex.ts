@@ -14,7 +14,7 @@ export interface RegexBudget {
 
 /** Enough for a selector: some hundred alternatives with wildcards; about 20 ms. */
 const COST_OF_A_SELECTOR = 4_096;
-const LONGEST_PATTERN = 16_384;
+const LONGEST_PATTERN = 65_536;
 const METACHARACTER = /[\\.+*?()|[\]{}^$]/;
 /** RE2 takes a backslash before any of them for a quotation. */
 // eslint-disable-next-line no-control-regex

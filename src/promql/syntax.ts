@@ -21,11 +21,35 @@ export function readSyntax(text: string, longest: number): Source | Fault {
   const tooDeep = firstDeeper(scanned.text);
   if (tooDeep !== -1) return fault('nested too deeply', tooDeep);
   try {
-    return { ...scanned, tree: strict.parse(scanned.text) };
+    const tree = parse(scanned.text);
+    return tree === null ? fault('nested too deeply', 0) : { ...scanned, tree };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     const position = positionOf(error, text);
     return fault(misfit(scanned.text, position), position);
+  }
+}
+
+/**
+ * In a long text the parser ends a chain of operators by force where it has some 200 of them, and then stumbles over the next:
+ * it means to keep trees from becoming too deep for who walks them by recursion. Here longer ones are read, and a bound of
+ * our own tells what they are.
+ */
+const LONGEST_CHAIN = 2_000;
+
+/** @returns null for a chain that is too long. @throws SyntaxError for what is no query */
+function parse(text: string): Tree | null {
+  // The parser's own count of what it has put together at one place since it began there (@lezer/lr).
+  const parsing = strict.startParse(text) as ReturnType<typeof strict.startParse> & { bigReductionCount?: number };
+  let chain = 0;
+  for (;;) {
+    const tree = parsing.advance();
+    if (tree !== null) return tree;
+    const { bigReductionCount = 0 } = parsing;
+    if (bigReductionCount <= 100) continue;
+    chain += bigReductionCount;
+    if (chain > LONGEST_CHAIN) return null;
+    parsing.bigReductionCount = 0;
   }
 }
 

@@ -258,6 +258,12 @@ export const DENY_REASONS = {
     meaning:
       'PromQL or a selector of an identity with `match`, `labels` or `deny_match` that does not parse, uses what is not known to be safe to narrow, or comes to too many selectors.',
   },
+  narrowing_busy: {
+    status: 503,
+    public: 'too many long questions at once',
+    meaning:
+      "More of the identity's long questions and answers wait to be narrowed than may: 200, or 32 MiB. They are narrowed one at a time, the identities in turn.",
+  },
   answer_unreadable: {
     status: 502,
     public: 'bad gateway',

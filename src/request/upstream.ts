@@ -2,6 +2,8 @@
 import type { Answer } from './answer.ts';
 
 export interface Question {
+  /** Who asks: what takes long is done for one question of each at a time. */
+  readonly party: string;
   readonly method: string;
   /** The path below the upstream's prefix. */
   readonly path: string;
@@ -11,5 +13,4 @@ export interface Question {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }
 
-/** `signal.gone` turns true when the client has left. */
 export type ServedUpstream = (question: Question, answer: Answer) => void;

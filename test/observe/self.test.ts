@@ -62,6 +62,7 @@ function record(accepts: (written: number) => boolean = () => true): { answer: A
 }
 
 const ask = (changes: Partial<Question> = {}): Question => ({
+  party: 'central',
   method: 'GET',
   path: '/metrics',
   query: '',

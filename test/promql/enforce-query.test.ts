@@ -123,7 +123,7 @@ describe('refusals', () => {
   });
 
   it.each([
-    ['16385 characters', `up${' '.repeat(16_383)}`, 'longer than 16384 characters'],
+    ['65537 characters', `up${' '.repeat(65_535)}`, 'longer than 65536 characters'],
     ['129 parentheses', `${'('.repeat(129)}up${')'.repeat(129)}`, 'nested too deeply'],
     ['a chain of 500 operators', Array.from({ length: 501 }, () => '1').join('+'), 'nested too deeply'],
     ['501 selectors', `absent(${Array.from({ length: 501 }, () => 'a').join(',')})`, 'more than 500 selectors'],

@@ -8,6 +8,7 @@ import { enforceQuery } from '../../promql/enforce-query.ts';
 import { parseSelector } from '../../promql/parse-selector.ts';
 import { printSelector } from '../../promql/print-selector.ts';
 import { regexBudget } from '../../promql/regex.ts';
+import type { RegexBudget } from '../../promql/regex.ts';
 import { describeFault } from '../../promql/scan.ts';
 import type { Selector } from '../../promql/selector.ts';
 import type { RefusalDetails } from '../answer.ts';
@@ -18,6 +19,7 @@ import { enforcedEndpoint, EXPRESSION, SELECTORS } from './enforced-endpoints.ts
 import type { EnforcedEndpoint } from './enforced-endpoints.ts';
 import { expositionFilter } from './exposition-filter.ts';
 import { jsonFilter } from './json-filter.ts';
+import { narrowJson } from './narrow-json.ts';
 import { decodeParameters, encodeParameters, selectParameters } from './parameters.ts';
 import type { Parameter, Parameters } from './parameters.ts';
 import type { Enforcement, ReadyRestriction } from './restriction.ts';
@@ -73,13 +75,36 @@ export function judgePath(asked: Pick<Asked, 'upstream' | 'method' | 'path'>, en
 export type PathVerdict =
   { readonly kind: 'write'; readonly endpoint: EnforcedEndpoint } | Exclude<EnforceVerdict, { readonly kind: 'ask' }>;
 
-/** The whole decision; `asked.form` holds what came as a body. */
-export function judgeQuestion(asked: Asked, enforcement: Enforcement): EnforceVerdict {
+/**
+ * The whole decision; `asked.form` holds what came as a body.
+ * @param budget for all regular expressions of the question; below zero behind it: they were too large
+ */
+export function judgeQuestion(
+  asked: Asked,
+  enforcement: Enforcement,
+  budget: RegexBudget = regexBudget(REGEX_COST),
+): EnforceVerdict {
   const verdict = judgePath(asked, enforcement);
   if (verdict.kind !== 'write') return verdict;
   const parameters = readParameters(asked, verdict.endpoint);
   if (!parameters.ok) return malformed(parameters.fault);
-  return write(asked, verdict.endpoint, parameters.value, enforcement);
+  return write(asked, verdict.endpoint, parameters.value, enforcement, budget);
+}
+
+/** How the answer to a question is narrowed, on this thread; null: it passes as it is. */
+export function filterFor(
+  { treatment }: EnforcedEndpoint,
+  restriction: ReadyRestriction,
+  accept: string | undefined,
+): AnswerFilter | null {
+  if (treatment.how === 'exposition') return expositionFilter(restriction, accept);
+  if (treatment.how !== 'json') return null;
+  return jsonFilter(treatment.of, {
+    narrow: (json, done) => {
+      done(narrowJson(json, (labels) => restriction.allows(labels)));
+    },
+    held: { bytes: 0 },
+  });
 }
 
 function readParameters({ query, form }: Asked, endpoint: EnforcedEndpoint) {
@@ -95,11 +120,12 @@ function write(
   endpoint: EnforcedEndpoint,
   parameters: Parameters,
   { restriction, denied }: Enforcement,
+  budget: RegexBudget,
 ): EnforceVerdict {
   const { treatment } = endpoint;
   const others = passedOn(endpoint, parameters);
   if (treatment.how === 'selectors') {
-    const selectors = narrowSelectors(parameters.list(SELECTORS), treatment.without, restriction, denied);
+    const selectors = narrowSelectors(parameters.list(SELECTORS), treatment.without, restriction, denied, budget);
     if ('kind' in selectors) return selectors;
     const written = selectors.map((value) => ({ name: SELECTORS, value }));
     return question(asked, [...written, ...others], restriction, null);
@@ -113,8 +139,7 @@ function write(
     if (!enforced.ok) return unread(describeFault(enforced));
     return question(asked, [{ name: EXPRESSION, value: enforced.query }, ...others], restriction, null);
   }
-  if (treatment.how === 'json') return question(asked, others, restriction, jsonFilter(treatment.of, restriction));
-  return question(asked, others, restriction, expositionFilter(restriction, asked.accept));
+  return question(asked, others, restriction, filterFor(endpoint, restriction, asked.accept));
 }
 
 /** What comes through unread: everything of the closed list but what is narrowed. */
@@ -136,15 +161,15 @@ function narrowSelectors(
   without: 'nothing' | 'refusal' | 'everything_allowed',
   restriction: ReadyRestriction | null,
   denied: Enforcement['denied'],
+  budget: RegexBudget,
 ): readonly string[] | EnforceVerdict {
   if (written.length === 0 && without === 'nothing') return [];
   if (written.length === 0 && without === 'refusal') return malformed(`no ${SELECTORS} parameter provided`);
   // Before they are read: nine thousand fit into the headers.
   if (written.length > MOST_SELECTORS) return tooMany();
-  const budget = regexBudget(REGEX_COST);
   const asked: Selector[] = [];
   for (const text of written) {
-    const selector = parseSelector(text, budget);
+    const selector = parseSelector(text, budget, without === 'nothing');
     if (!selector.ok) {
       const { message, hint } = selector;
       return unread(`${SELECTORS}: ${message}${hint === undefined ? '' : ` (${hint})`}`);

@@ -2,31 +2,39 @@
 import fp from 'fastify-plugin';
 import type { Config, IdentityRule } from '../../config/config.ts';
 import type { Clock } from '../../lib/clock.ts';
-import type { Enforcement } from './restriction.ts';
+import type { Narrower } from './narrow.ts';
 
 export interface EnforceOptions {
   readonly config: Config;
   readonly clock: Clock;
+  /** The compiled narrowing-worker; default: the one beside this file. */
+  readonly workerUrl?: URL;
 }
 
 export const enforcePlugin = fp<EnforceOptions>(
-  async (app, { config, clock }) => {
+  async (app, { config, clock, workerUrl }) => {
     const restricted = (config.identities ?? []).filter(isRestricted);
     if (restricted.length === 0) return;
     // The grammar of PromQL and an engine for regular expressions: loaded by whom they are for.
-    const [{ enforcementOf }, { narrow }] = await Promise.all([import('./restriction.ts'), import('./narrow.ts')]);
-    const enforcements = new Map<IdentityRule, Enforcement>();
+    const [{ enforcementOf }, { narrow }, { createNarrowing }] = await Promise.all([
+      import('./restriction.ts'),
+      import('./narrow.ts'),
+      import('./narrowing.ts'),
+    ]);
+    const narrowing = createNarrowing({ rules: restricted, clock, ...(workerUrl === undefined ? {} : { workerUrl }) });
+    app.addHook('onClose', () => narrowing.close());
+    const narrowers = new Map<IdentityRule, Narrower>();
     for (const rule of restricted) {
       const enforcement = enforcementOf(rule);
       if (enforcement === null) throw new Error(`nothing to enforce for ${rule.name}`);
-      enforcements.set(rule, enforcement);
+      narrowers.set(rule, { rule, enforcement, narrowing, held: { bytes: 0 } });
     }
     app.addHook('onRequest', (request, reply, next) => {
       const claim = request.passage.identity?.claim;
       if (claim === undefined) throw new Error('enforce ran before authenticate');
       const rule = claim.kind === 'rule' ? claim.rule : null;
-      const enforcement = rule === null ? undefined : enforcements.get(rule);
-      if (enforcement !== undefined) narrow(request, reply, enforcement, clock, next);
+      const narrower = rule === null ? undefined : narrowers.get(rule);
+      if (narrower !== undefined) narrow(request, reply, narrower, clock, next);
       else if (rule !== null && isRestricted(rule)) throw new Error(`nothing was made ready for ${rule.name}`);
       else next();
     });

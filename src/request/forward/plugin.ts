@@ -95,7 +95,8 @@ function askFor(
   const { target, question, kindPath } = passage;
   const method = question?.method ?? target.method;
   if (upstream.address.kind === 'self') {
-    self({ method, path: kindPath, query: question?.query ?? target.query, headers }, answer);
+    const party = passage.identity?.name ?? passage.address;
+    self({ party, method, path: kindPath, query: question?.query ?? target.query, headers }, answer);
     return;
   }
   const body = question?.body ?? null;

@@ -1,10 +1,19 @@
 /** Rules, alerts and targets pass as far as they may be seen; what is not understood is 502. */
 import { describe, expect, it } from 'vitest';
 import { jsonFilter, LARGEST_JSON } from '../../../src/request/enforce/json-filter.ts';
+import type { JsonNarrowing } from '../../../src/request/enforce/json-filter.ts';
+import { narrowJson } from '../../../src/request/enforce/narrow-json.ts';
 import type { FilteredData } from '../../../src/request/enforce/visible-data.ts';
 import { recordingAnswer } from './recording-answer.ts';
 
-const ours = { allows: (labels: (name: string) => string | undefined) => labels('tenant') === 't1' };
+const allows = (labels: (name: string) => string | undefined): boolean => labels('tenant') === 't1';
+const narrowingBy = (by: typeof allows): JsonNarrowing => ({
+  narrow: (json, done) => {
+    done(narrowJson(json, by));
+  },
+  held: { bytes: 0 },
+});
+const ours = narrowingBy(allows);
 const JSON_HEADERS = { 'content-type': 'application/json', etag: '"x"', 'content-length': '9' };
 
 function filtered(of: FilteredData, body: unknown, status = 200, headers: Record<string, string> = JSON_HEADERS) {
@@ -113,12 +122,12 @@ describe('the filter of /api/v1/rules', () => {
     };
     const names: unknown[] = [];
     const watching = {
-      allows(labels: (name: string) => string | undefined) {
+      allows: (labels: (name: string) => string | undefined) => {
         names.push([labels('__name__'), labels('alertname'), labels('toString')]);
         return true;
       },
     };
-    const filter = jsonFilter('rules', watching).over(recordingAnswer());
+    const filter = jsonFilter('rules', narrowingBy(watching.allows)).over(recordingAnswer());
     filter.open(200, JSON_HEADERS);
     filter.write(Buffer.from(JSON.stringify({ status: 'success', data })));
     filter.end();

@@ -94,12 +94,20 @@ describe('selectors', () => {
     ]);
   });
 
-  it.each(['', '{}', '{job=~".*"}', 'up{', 'sum(up)', 'up or down', 'up[5m]', '{job=~"("}'])(
-    'that are none are refused: %j',
+  it.each(['{}', '{job=~".*"}', '{job=""}'])(
+    'that are as wide as can be are narrowed on /federate only: %j',
     (text) => {
-      expect(asked(`GET /federate?match[]=${encoded(text)}`, OURS)).toBe('bad_query');
+      const [first] = asked(`GET /federate?match[]=${encoded(text)}`, OURS);
+      expect(first?.[1]).toMatch(/^\{(?:job=.+,)?tenant="t1"\}$/);
+      for (const path of ['/api/v1/series', '/api/v1/labels', '/api/v1/label/job/values']) {
+        expect(asked(`GET ${path}?match[]=${encoded(text)}`, OURS)).toBe('bad_query');
+      }
     },
   );
+
+  it.each(['', 'up{', 'sum(up)', 'up or down', 'up[5m]', '{job=~"("}'])('that are none are refused: %j', (text) => {
+    expect(asked(`GET /federate?match[]=${encoded(text)}`, OURS)).toBe('bad_query');
+  });
 });
 
 describe('queries', () => {
