@@ -1,7 +1,7 @@
 /** The upstream `self`: the gate's own metrics behind the gate's own policy. Knows /metrics, /federate and a one-line index. */
 import type { Clock } from '../lib/clock.ts';
 import { runInSlices } from './slices.ts';
-import { createTurns } from '../lib/turns.ts';
+import { createTurns } from '../request/turns.ts';
 import type { Answer } from '../request/answer.ts';
 import type { ServedUpstream } from '../request/upstream.ts';
 import { packed, renderExposition } from './exposition.ts';

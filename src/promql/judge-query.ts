@@ -5,7 +5,7 @@ import { mayRefuseEmpty, readSelector } from './read-selector.ts';
 import { fault } from './scan.ts';
 import type { Fault } from './scan.ts';
 import type { Selector } from './selector.ts';
-import { quoteToken, readSyntax, stringOf } from './syntax.ts';
+import { quoteToken, readSyntax, stringOf, TOO_DEEP } from './syntax.ts';
 import type { Source } from './syntax.ts';
 import { isWritten } from './write-query.ts';
 
@@ -36,7 +36,7 @@ const LEAVES: ReadonlySet<string> = new Set(['AggregateOp', 'FunctionIdentifier'
 function firstFault(tree: Tree, judge: (node: SyntaxNodeRef) => Fault | null): Fault | null {
   const cursor = tree.cursor();
   for (let depth = 0; ;) {
-    const found = depth === DEEPEST ? fault('nested too deeply', cursor.from) : judge(cursor);
+    const found = depth === DEEPEST ? fault(TOO_DEEP, cursor.from) : judge(cursor);
     if (found !== null) return found;
     if (!LEAVES.has(cursor.name) && cursor.firstChild()) {
       depth++;
@@ -64,7 +64,7 @@ function judgeNode(source: Source, node: SyntaxNodeRef, selectors: Map<number, S
       return null;
     }
     case 'FunctionIdentifier':
-      return listed(FUNCTIONS, source.text.slice(from, to), from);
+      return source.renamed.has(from) ? null : listed(FUNCTIONS, source.text.slice(from, to), from);
     case 'AggregateOp':
       return listed(AGGREGATIONS, source.text.slice(from, to).toLowerCase(), from);
     case 'StringLiteral':

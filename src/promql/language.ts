@@ -6,18 +6,24 @@
 /** The label that holds the metric's name. */
 export const METRIC_NAME_LABEL = '__name__';
 
-/** Functions of Prometheus 2.42 to 3.5 that the grammar knows, but for `info()`: it selects `target_info` by itself. */
+/** Functions of Prometheus 2.42 to 3.14 that the grammar knows, but for those of REFUSED_FUNCTIONS. */
 export const FUNCTIONS: ReadonlySet<string> = new Set(
   `abs absent absent_over_time acos acosh asin asinh atan atanh avg_over_time ceil changes clamp clamp_max clamp_min cos
-  cosh count_over_time day_of_month day_of_week day_of_year days_in_month deg delta deriv double_exponential_smoothing exp
-  floor histogram_avg histogram_count histogram_fraction histogram_quantile histogram_stddev histogram_stdvar
-  histogram_sum hour idelta increase irate label_join label_replace last_over_time ln log10 log2 mad_over_time
-  max_over_time min_over_time minute month pi predict_linear present_over_time quantile_over_time rad rate resets round
-  scalar sgn sin sinh sort sort_by_label sort_by_label_desc sort_desc sqrt stddev_over_time stdvar_over_time
-  sum_over_time tan tanh time timestamp ts_of_max_over_time ts_of_min_over_time ts_of_last_over_time vector year`.split(
+  cosh count_over_time day_of_month day_of_week day_of_year days_in_month deg delta deriv double_exponential_smoothing end exp
+  first_over_time floor histogram_avg histogram_count histogram_fraction histogram_quantile histogram_quantiles
+  histogram_stddev histogram_stdvar histogram_sum hour idelta increase irate label_join label_replace last_over_time ln log10 log2 mad_over_time
+  max_over_time min_over_time minute month pi predict_linear present_over_time quantile_over_time rad range rate resets round
+  scalar sgn sin sinh sort sort_by_label sort_by_label_desc sort_desc sqrt start start_timestamp stddev_over_time stdvar_over_time
+  step sum_over_time tan tanh time timestamp ts_of_first_over_time ts_of_max_over_time ts_of_min_over_time ts_of_last_over_time vector year`.split(
     /\s+/,
   ),
 );
+
+/** Of Prometheus 2 only: 3.0 calls it double_exponential_smoothing. The grammar does not know it any more. */
+export const OLDER_FUNCTIONS: ReadonlySet<string> = new Set(['holt_winters']);
+
+/** `info()` selects `target_info` by itself. */
+export const REFUSED_FUNCTIONS: ReadonlySet<string> = new Set(['info']);
 
 /** Aggregations; not case-sensitive. */
 export const AGGREGATIONS: ReadonlySet<string> = new Set(

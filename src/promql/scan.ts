@@ -39,6 +39,13 @@ export function fault(reason: string, position: number): Fault {
   return { ok: false, reason, position };
 }
 
+/** As Prometheus writes it: what cannot be seen by its number. */
+function inQuotes(text: string, at: number): string {
+  const code = text.codePointAt(at) ?? 0;
+  const isSeen = code > 0x20 && code !== 0x7f && !/[\p{C}\p{Z}]/u.test(String.fromCodePoint(code));
+  return `'${isSeen ? String.fromCodePoint(code) : `\\u${code.toString(16).padStart(4, '0')}`}'`;
+}
+
 export function scan(text: string): Scanned | Fault {
   const lone = text.search(LONE_SURROGATE);
   if (lone !== -1) return fault('text that is no Unicode', lone);
@@ -48,7 +55,7 @@ export function scan(text: string): Scanned | Fault {
     ORDINARY.lastIndex = at;
     const ordinary = ORDINARY.exec(text)?.[0] ?? '';
     const foreign = ordinary.search(FOREIGN);
-    if (foreign !== -1) return fault('unexpected character', at + foreign);
+    if (foreign !== -1) return fault(`unexpected character: ${inQuotes(ordinary, foreign)}`, at + foreign);
     blanked += ordinary;
     at += ordinary.length;
     if (at === text.length) break;

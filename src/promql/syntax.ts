@@ -1,10 +1,12 @@
 /** A query's text → its tree, by Prometheus's own grammar for editors. Whatever is no query has no tree: nothing is mended. */
 import { parser } from '@prometheus-io/lezer-promql';
 import type { SyntaxNode, Tree } from '@lezer/common';
+import { adapt } from './adapt.ts';
+import type { Adapted } from './adapt.ts';
 import { EMPTY, fault, scan } from './scan.ts';
 import type { Fault, Scanned } from './scan.ts';
 
-export interface Source extends Scanned {
+export interface Source extends Scanned, Pick<Adapted, 'renamed'> {
   readonly tree: Tree;
 }
 
@@ -12,6 +14,7 @@ export interface Source extends Scanned {
 const strict = parser.configure({ strict: true });
 
 const DEEPEST_PARENTHESES = 128;
+export const TOO_DEEP = 'nested too deeply: at most 128 parentheses, 500 levels, and 500 operators in a row';
 
 /** @param longest the most UTF-16 units that are read at all */
 export function readSyntax(text: string, longest: number): Source | Fault {
@@ -19,10 +22,12 @@ export function readSyntax(text: string, longest: number): Source | Fault {
   const scanned = scan(text);
   if (!scanned.ok) return scanned;
   const tooDeep = firstDeeper(scanned.text);
-  if (tooDeep !== -1) return fault('nested too deeply', tooDeep);
+  if (tooDeep !== -1) return fault(TOO_DEEP, tooDeep);
+  const adapted = adapt(scanned.text);
+  if (!adapted.ok) return adapted;
   try {
-    const tree = parse(scanned.text);
-    return tree === null ? fault('nested too deeply', 0) : { ...scanned, tree };
+    const tree = parse(adapted.text);
+    return tree === null ? fault(TOO_DEEP, 0) : { ...scanned, ...adapted, tree };
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     const position = positionOf(error, text);

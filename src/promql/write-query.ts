@@ -37,7 +37,7 @@ const WRITERS: Readonly<Record<string, Writer>> = {
   DurationExpr: joined,
   FunctionCall: joined,
   FunctionCallBody: inParentheses,
-  FunctionIdentifier: copied,
+  FunctionIdentifier: (node, writing) => writing.source.renamed.get(node.from) ?? copied(node, writing),
   GroupingLabels: inParentheses,
   LabelName: copied,
   MatchingModifierClause: spaced,

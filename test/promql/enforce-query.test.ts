@@ -52,6 +52,23 @@ describe('everything around them', () => {
     ['up[1h:5m]', 'up{tenant="t1"}[1h:5m]'],
     ['(up)[1h : ] @ end ( )', '(up{tenant="t1"})[1h:] @ end()'],
     ['up @ START() OFFSET 5m', 'up{tenant="t1"} @ start() offset 5m'],
+    [
+      'first_over_time(up[5m]) + start() - end() * step()',
+      'first_over_time(up{tenant="t1"}[5m]) + start() - end() * step()',
+    ],
+    ['holt_winters(up[5m], 0.5, 1.)', 'holt_winters(up{tenant="t1"}[5m], 0.5, 1)'],
+    [
+      'holt_winters (a[5m],.1,.2) / holt_winters(b[5m],.1,.2)',
+      'holt_winters(a{tenant="t1"}[5m], .1, .2) / holt_winters(b{tenant="t1"}[5m], .1, .2)',
+    ],
+    ['100. + 1.e2*up / 2.E-3 - (7.)', '100 + 1e02 * up{tenant="t1"} / 2E-03 - (7)'],
+    ['up @ 1. > bool 2.', 'up{tenant="t1"} @ 1 > bool 2'],
+    ['sum by(a)(up) and on (b)(up)', 'sum by (a) (up{tenant="t1"}) and on (b) (up{tenant="t1"})'],
+    [`up${'+up'.repeat(480)}`, `up{tenant="t1"}${' + up{tenant="t1"}'.repeat(480)}`],
+    [
+      `rate(up[5m])${' and rate(up[5m])'.repeat(480)}`,
+      `rate(up{tenant="t1"}[5m])${' and rate(up{tenant="t1"}[5m])'.repeat(480)}`,
+    ],
     ['up @ 1.5e9', 'up{tenant="t1"} @ 1.5e9'],
     ['SUM(up) BY (a, b,)', 'sum (up{tenant="t1"}) by (a, b)'],
     ['sum without () (up)', 'sum without () (up{tenant="t1"})'],
@@ -91,7 +108,8 @@ describe('refusals', () => {
     ['up)', 'refused at 2: unexpected ")"'],
     ['sum(', 'refused at 4: the text ends too early within "("'],
     ['up;up', 'refused at 2: unexpected ";"'],
-    ['up\0', 'refused at 2: unexpected character'],
+    ['up\0', "refused at 2: unexpected character: '\\u0000'"],
+    ['up + ü', "refused at 5: unexpected character: 'ü'"],
     ['a.b', 'refused at 1: unexpected ".b"'],
     ['{}', 'refused at 0: a selector needs a matcher that the empty text does not match'],
     ['up or {a=""}', 'refused at 6: a selector needs a matcher that the empty text does not match'],
@@ -102,10 +120,10 @@ describe('refusals', () => {
     // Functions and syntax that no version on the list has, or that select series by themselves.
     ['info(up)', 'refused at 0: info() is not allowed here'],
     ['1 + info(up, {a="b"})', 'refused at 4: info() is not allowed here'],
-    ['first_over_time(up[5m])', 'refused at 0: first_over_time() is not allowed here'],
-    ['start()', 'refused at 0: start() is not allowed here'],
-    ['nosuchthing(up)', 'refused at 11: unexpected "("'],
-    ['Rate(up[5m])', 'refused at 4: unexpected "("'],
+    ['nosuchthing(up)', 'refused at 0: unknown function with name "nosuchthing"'],
+    ['1 + Rate (up[5m])', 'refused at 4: unknown function with name "Rate"'],
+    ['1..5', 'refused at 1: unexpected "..5"'],
+    ['1.a', 'refused at 1: unexpected ".a"'],
     ['up smoothed', 'refused at 0: "up smoothed" is not allowed here'],
     ['rate(up[5m] anchored)', 'refused at 5: "up[5m] anchored" is not allowed here'],
     ['a + fill(0) b', 'refused at 4: "fill(0)" is not allowed here'],
@@ -124,8 +142,12 @@ describe('refusals', () => {
 
   it.each([
     ['65537 characters', `up${' '.repeat(65_535)}`, 'longer than 65536 characters'],
-    ['129 parentheses', `${'('.repeat(129)}up${')'.repeat(129)}`, 'nested too deeply'],
-    ['a chain of 500 operators', Array.from({ length: 501 }, () => '1').join('+'), 'nested too deeply'],
+    ['129 parentheses', `${'('.repeat(129)}up${')'.repeat(129)}`, expect.stringContaining('nested too deeply')],
+    [
+      'a chain of 500 operators',
+      Array.from({ length: 501 }, () => '1').join('+'),
+      expect.stringContaining('nested too deeply'),
+    ],
     ['501 selectors', `absent(${Array.from({ length: 501 }, () => 'a').join(',')})`, 'more than 500 selectors'],
   ])('does not read %s', (_, query, reason) => {
     expect(enforceQuery(query, TENANT)).toMatchObject({ ok: false, reason });

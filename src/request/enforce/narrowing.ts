@@ -5,7 +5,7 @@
 import { Worker } from 'node:worker_threads';
 import type { IdentityRule } from '../../config/config.ts';
 import type { Clock, Timer } from '../../lib/clock.ts';
-import { createTurns } from '../../lib/turns.ts';
+import { createTurns } from '../turns.ts';
 import type { NarrowingJob, NarrowingReply, NarrowingResult } from './narrowing-job.ts';
 
 export interface Narrowing {

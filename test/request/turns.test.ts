@@ -1,6 +1,6 @@
 /** One job at a time, the parties in turn, and no more waiting than one of them may have. */
 import { describe, expect, it } from 'vitest';
-import { createTurns } from '../../src/lib/turns.ts';
+import { createTurns } from '../../src/request/turns.ts';
 
 function scene(limits = { jobs: 3, bytes: 100 }) {
   const turns = createTurns(limits);
