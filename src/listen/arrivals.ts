@@ -40,9 +40,11 @@ export function createArrivals(ports: ListenPorts, registry: Registry, current: 
       registry.cut(connection, 'unauthenticated_flood');
       return;
     }
-    connection.begin(request, response);
+    const headerBytes = countBytes(request.rawHeaders);
+    connection.begin(request, response, headerBytes);
+    if (registry.isOverweight(connection)) return;
     const fault = leavingFault(connection, registry, current().generation);
-    const judged = fault === null ? judgeHead(request) : { target: NOTHING, fault };
+    const judged = fault === null ? judgeHead(request, headerBytes) : { target: NOTHING, fault };
     const told = judged.fault === null ? judged : { target: NOTHING, fault: withRequestLine(judged.fault, request) };
     attachArrival(request, { connection, ...told, expectsContinue });
     if (told.fault !== null) neutralise(request);
@@ -59,9 +61,12 @@ function leavingFault(connection: LiveConnection, registry: Registry, generation
   return { reason: isAnswerable ? reason : 'draining', detail: 'the connection is closing' };
 }
 
-function judgeHead(request: RawRequest): { readonly target: Target; readonly fault: ArrivalFault | null } {
+function judgeHead(
+  request: RawRequest,
+  headerBytes: number,
+): { readonly target: Target; readonly fault: ArrivalFault | null } {
   const { method = '', url = '', httpVersion, rawHeaders } = request;
-  const early = sizeFault(request) ?? methodFault(method);
+  const early = sizeFault(request, headerBytes) ?? methodFault(method);
   if (early !== null) return { target: NOTHING, fault: early };
   const target = judgeTarget(method, url);
   if ('fault' in target) return { target: NOTHING, fault: { reason: 'bad_target', detail: target.fault } };
@@ -86,10 +91,15 @@ function withoutUserinfo(target: string): string {
 }
 
 /** h2 announces a little more than it takes: what the native limit refuses leaves no trace in any event. */
-function sizeFault(request: RawRequest): ArrivalFault | null {
+function sizeFault(request: RawRequest, headerBytes: number): ArrivalFault | null {
   if (!('stream' in request)) return null;
-  const bytes = request.rawHeaders.reduce((sum, text) => sum + text.length, 0);
-  return bytes > HEADER_BYTES ? { reason: 'headers_too_large', detail: 'h2 header list' } : null;
+  return headerBytes > HEADER_BYTES ? { reason: 'headers_too_large', detail: 'h2 header list' } : null;
+}
+
+function countBytes(rawHeaders: readonly string[]): number {
+  let bytes = 0;
+  for (const text of rawHeaders) bytes += text.length;
+  return bytes;
 }
 
 /** The HTTP/1.1 parser knows its methods; h2 lets everything through. CONNECT is no request to an origin. */

@@ -5,12 +5,17 @@ import { HEADER_BYTES, type Arrive } from './arrivals.ts';
 import type { LiveConnection } from './live-connection.ts';
 import type { Registry } from './registry.ts';
 import type { ReportRefusal } from './refusal-report.ts';
+import { SessionPulse, type PulseSample } from './session-pulse.ts';
 
 export interface Http2Server {
   accept(connection: LiveConnection): void;
 }
 
 const MOST_STREAMS = 32;
+/** Before the connection has authenticated: what a browser asks for beside the page, and no more memory for strangers. */
+const MOST_STREAMS_OF_STRANGER = 8;
+/** MB of headers, frames and queued answers of one session; Node's default is 10. */
+const SESSION_MEMORY = 6;
 /** More than is taken, so that a list between the two is answered with 431: the native limit answers in silence. */
 const ANNOUNCED_HEADER_BYTES = HEADER_BYTES + 32 * 1024;
 const MOST_HEADERS = 256;
@@ -27,18 +32,25 @@ interface Http2Ports {
   readonly registry: Registry;
   readonly report: ReportRefusal;
   readonly arrive: Arrive;
+  readonly sendTimeoutMs: () => number;
 }
 
-export function createHttp2Server({ clock, registry, report, arrive }: Http2Ports): Http2Server {
+function pulseOf({ inFlight, socket }: LiveConnection, nowMs: number): PulseSample {
+  const isWaiting = inFlight.size > 0 && [...inFlight].every(({ stream }) => (stream?.writableLength ?? 0) === 0);
+  return { nowMs, moved: socket.bytesRead + socket.bytesWritten, isWaiting };
+}
+
+export function createHttp2Server({ clock, registry, report, arrive, sendTimeoutMs }: Http2Ports): Http2Server {
   const bySession = new WeakMap<ServerHttp2Session, LiveConnection>();
   let entering: LiveConnection | null = null;
   const server = createServer({
     settings: {
-      maxConcurrentStreams: MOST_STREAMS,
+      maxConcurrentStreams: MOST_STREAMS_OF_STRANGER,
       maxHeaderListSize: ANNOUNCED_HEADER_BYTES,
       enableConnectProtocol: false,
     },
     maxHeaderListPairs: MOST_HEADERS,
+    maxSessionMemory: SESSION_MEMORY,
     maxSessionInvalidFrames: MOST_INVALID_FRAMES,
     maxSessionRejectedStreams: MOST_INVALID_FRAMES,
     unknownProtocolTimeout: 1_000,
@@ -65,9 +77,18 @@ export function createHttp2Server({ clock, registry, report, arrive }: Http2Port
       if (session.destroyed) return;
       refuseUnseen(connection, connection.streams.processed(session.state.lastProcStreamID, isOver));
     };
+    const pulse = new SessionPulse(session);
     connection.onSweep = () => {
       look(false);
+      if (!session.destroyed && pulse.isDead(pulseOf(connection, clock.monotonic()), sendTimeoutMs())) {
+        registry.cut(connection, 'send_timeout', 'the HTTP/2 session no longer reads');
+      }
     };
+    const widen = (): void => {
+      if (!session.destroyed && !session.closed) session.settings({ maxConcurrentStreams: MOST_STREAMS });
+    };
+    if (connection.authenticated) widen();
+    else connection.whenAuthenticated(widen);
     // Before Node's own listener, which takes the session's state away.
     connection.socket.prependOnceListener('close', () => {
       look(true);

@@ -68,7 +68,13 @@ class SocketListener implements Listener {
       },
     });
     this.#http1 = createHttp1Server({ rawRefusal: (reason) => ports.rawRefusal(reason), registry, report, arrive });
-    this.#http2 = createHttp2Server({ clock: ports.clock, registry, report, arrive });
+    this.#http2 = createHttp2Server({
+      clock: ports.clock,
+      registry,
+      report,
+      arrive,
+      sendTimeoutMs: () => current().limits.sendTimeoutMs,
+    });
   }
 
   async listen(config: Config): Promise<void> {
@@ -205,9 +211,9 @@ class SocketListener implements Listener {
     }
     const connection = new LiveConnection(facts, socket, this.#current().generation, this.#ports.clock);
     accepted.connection = connection;
-    connection.onAuthenticated = () => {
+    connection.whenAuthenticated(() => {
       this.#admission.authenticated(accepted);
-    };
+    });
     this.#registry.add(connection);
     if (tls?.alpn === 'h2') this.#http2.accept(connection);
     else this.#http1.accept(connection);

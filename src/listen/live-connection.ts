@@ -20,8 +20,15 @@ export interface InFlight {
   /** null on HTTP/1.1, where the connection is watched. */
   readonly stream: ServerHttp2Stream | null;
   readonly stall: StallWatch;
+  /** Names and values of its headers, and the request line of h2. */
+  headerBytes: number;
   /** How often the stream took all that it had been given. */
   drains: number;
+}
+
+/** Bytes of the headers of unanswered requests. */
+export interface HeldHeaders {
+  bytes: number;
 }
 
 const FLOOD_EVENTS = 100;
@@ -40,12 +47,14 @@ export class LiveConnection implements Connection {
   /** Requests before it has authenticated. */
   readonly strangers = new EventRate(STRANGER_REQUESTS, FLOOD_WINDOW_MS);
   judgedUnder: number;
-  /** Called once, when it has authenticated. */
-  onAuthenticated: (() => void) | null = null;
   session: ServerHttp2Session | null = null;
   /** What its protocol looks at with every sweep. */
   onSweep: (() => void) | null = null;
   hasPreface = false;
+  /** Of all requests in flight. */
+  headerBytes = 0;
+  /** Of all connections. */
+  held: HeldHeaders = { bytes: 0 };
   readonly #clock: Clock;
   readonly #openedAt: number;
   readonly #certificateEnd: number | null;
@@ -55,6 +64,7 @@ export class LiveConnection implements Connection {
   #leaveReason: DenyReason | null = null;
   #wasCut = false;
   #authenticated = false;
+  readonly #whenAuthenticated: (() => void)[] = [];
 
   constructor(facts: ConnectionFacts, socket: Socket, generation: number, clock: Clock) {
     this.facts = facts;
@@ -73,8 +83,13 @@ export class LiveConnection implements Connection {
   }
 
   set authenticated(isSo: boolean) {
-    if (isSo && !this.#authenticated) this.onAuthenticated?.();
+    if (isSo && !this.#authenticated) for (const callback of this.#whenAuthenticated.splice(0)) callback();
     this.#authenticated = isSo;
+  }
+
+  /** Calls back once, when it authenticates. */
+  whenAuthenticated(callback: () => void): void {
+    this.#whenAuthenticated.push(callback);
   }
 
   get leaving(): boolean {
@@ -120,11 +135,13 @@ export class LiveConnection implements Connection {
   }
 
   /** A request has come. Its end is seen on the response, whichever way it goes. */
-  begin(request: RawRequest, response: RawResponse): void {
+  begin(request: RawRequest, response: RawResponse, headerBytes: number): void {
     const stream = 'stream' in response ? response.stream : null;
     const startedAt = this.#clock.monotonic();
-    const entry: InFlight = { request, response, startedAt, stream, stall: new StallWatch(), drains: 0 };
+    const entry: InFlight = { request, response, startedAt, stream, stall: new StallWatch(), headerBytes, drains: 0 };
     this.inFlight.add(entry);
+    this.headerBytes += headerBytes;
+    this.held.bytes += headerBytes;
     stream?.on('drain', () => {
       entry.drains += 1;
     });
@@ -136,10 +153,18 @@ export class LiveConnection implements Connection {
   }
 
   #end(entry: InFlight): void {
-    if (!this.inFlight.delete(entry) || this.inFlight.size > 0) return;
+    if (!this.inFlight.delete(entry)) return;
+    this.#unweigh(entry);
+    if (this.inFlight.size > 0) return;
     this.#restingSince = this.#clock.monotonic();
     this.#bytesReadAtRest = this.socket.bytesRead;
     if (this.leaving) this.#closeWhenIdle();
+  }
+
+  #unweigh(entry: InFlight): void {
+    this.headerBytes -= entry.headerBytes;
+    this.held.bytes -= entry.headerBytes;
+    entry.headerBytes = 0;
   }
 
   drain(drainMs: number): void {
@@ -181,6 +206,8 @@ export class LiveConnection implements Connection {
 
   destroy(): void {
     this.#wasCut = true;
+    // Their 'close' comes later, and until then they would count against others.
+    for (const entry of this.inFlight) this.#unweigh(entry);
     this.session?.destroy();
     this.socket.destroy();
   }

@@ -1,4 +1,5 @@
 /** One log line and one count for every connection that is refused or cut. Never the only trace of a request. */
+import { escapeForeign } from '../lib/foreign-text.ts';
 import type { Log, Metrics } from '../observe/ports.ts';
 import type { ConnectionFacts } from '../request/connection.ts';
 import { DENY_REASONS, type DenyReason, type DenyReasonRow } from '../request/deny-reasons.ts';
@@ -7,6 +8,7 @@ export interface RefusalFields {
   /** What happened in the parser's or OpenSSL's words, or ours; nothing that a stranger typed. */
   readonly detail?: string;
   readonly connection?: number;
+  readonly certificateSubject?: string;
   readonly certificateSerial?: string;
 }
 
@@ -28,10 +30,11 @@ export function createRefusalReport({ log, metrics }: { readonly log: Log; reado
   };
 }
 
-/** Which certificate was shown, and what OpenSSL said of it. The serial is hex by construction. */
+/** Which certificate was shown, and what OpenSSL said of it. A stranger chose both names, and a serial of any length. */
 export function certificateFields({ tls }: ConnectionFacts): RefusalFields {
   const certificate = tls?.certificate ?? null;
   if (certificate === null) return {};
-  const { serial, verifyError } = certificate;
-  return { certificateSerial: serial, ...(verifyError === null ? {} : { detail: verifyError }) };
+  const { subject, serial, verifyError } = certificate;
+  const shown = { certificateSubject: escapeForeign(subject), certificateSerial: escapeForeign(serial) };
+  return { ...shown, ...(verifyError === null ? {} : { detail: verifyError }) };
 }

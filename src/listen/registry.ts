@@ -2,7 +2,8 @@
 import type { Config } from '../config/config.ts';
 import type { Timer } from '../lib/clock.ts';
 import type { DenyReason } from '../request/deny-reasons.ts';
-import type { InFlight, LiveConnection } from './live-connection.ts';
+import { heaviest, holdsTooMuch } from './header-memory.ts';
+import type { HeldHeaders, InFlight, LiveConnection } from './live-connection.ts';
 import type { ListenPorts } from './ports.ts';
 import { certificateFields, type ReportRefusal } from './refusal-report.ts';
 import { verdict } from './verdict.ts';
@@ -14,12 +15,15 @@ const JUDGE_AGAIN_MS = 30_000;
 /** How long the whole of an h2 request may take to come; on HTTP/1.1 the parser sees to it. */
 const REQUEST_MS = 300_000;
 
+const HEADERS_HELD = 'too many headers of unanswered requests';
+
 export class Registry {
   readonly #connections = new Set<LiveConnection>();
   readonly #ports: ListenPorts;
   readonly #report: ReportRefusal;
   readonly #current: () => Config;
   readonly #timer: Timer;
+  readonly #held: HeldHeaders = { bytes: 0 };
   #judgedAt: number;
 
   constructor(ports: ListenPorts, report: ReportRefusal, current: () => Config) {
@@ -33,6 +37,7 @@ export class Registry {
   }
 
   add(connection: LiveConnection): void {
+    connection.held = this.#held;
     this.#connections.add(connection);
     connection.socket.once('close', () => {
       this.#connections.delete(connection);
@@ -58,6 +63,17 @@ export class Registry {
   judgeAll(): void {
     this.#judgedAt = this.#ports.clock.monotonic();
     for (const connection of this.#connections) this.judge(connection);
+  }
+
+  /**
+   * Cuts the connection when the headers of its unanswered requests are too many, or another one when those of all are.
+   * @returns whether it was this one.
+   */
+  isOverweight(connection: LiveConnection): boolean {
+    if (holdsTooMuch(connection)) this.cut(connection, 'headers_too_large', HEADERS_HELD);
+    const other = heaviest(this.#connections, this.#held.bytes);
+    if (other !== null) this.cut(other, 'headers_too_large', HEADERS_HELD);
+    return connection.isOver;
   }
 
   drainAll(ms: number): void {

@@ -6,6 +6,8 @@
 const CENSOR = '[redacted]';
 const DEEPEST = 4;
 const LONGEST_STACK = 4000;
+/** Characters: longer than whatever a line is about, whoever wrote it. What a stranger wrote is cut before, much shorter. */
+const LONGEST_VALUE = 2048;
 
 const SECRET_FIELDS = new Set([
   'authorization',
@@ -37,11 +39,17 @@ export function redactFields(fields: Readonly<Record<string, unknown>>, depth = 
 }
 
 function redactValue(value: unknown, depth: number): unknown {
+  if (typeof value === 'string') return cutLong(value);
   if (typeof value !== 'object' || value === null || value instanceof Date) return value;
   if (value instanceof Error) return describeError(value);
   if (depth >= DEEPEST) return '[nested too deeply]';
   if (Array.isArray(value)) return value.map((item) => redactValue(item, depth + 1));
   return isPlain(value) ? redactFields(value, depth + 1) : `[${value.constructor.name}]`;
+}
+
+/** The one place through which every value of every line goes: a certificate's serial, for one, may have 80 kB. */
+function cutLong(text: string): string {
+  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}…` : text;
 }
 
 /** A socket or a request that is logged by accident would bring its headers along. */
@@ -53,7 +61,7 @@ function isPlain(value: object): value is Record<string, unknown> {
 function describeError(error: Error): Record<string, unknown> {
   const code = 'code' in error ? error.code : undefined;
   const stack = error.stack?.slice(0, LONGEST_STACK);
-  return { name: error.name, message: error.message, ...(code === undefined ? {} : { code }), stack };
+  return { name: error.name, message: cutLong(error.message), ...(code === undefined ? {} : { code }), stack };
 }
 
 /** Cheap look before the expressions: most lines have nothing of this. */

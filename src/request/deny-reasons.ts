@@ -87,7 +87,8 @@ export const DENY_REASONS = {
   send_timeout: {
     status: null,
     public: '',
-    meaning: 'An answer made no progress for 30 s because the client did not read.',
+    meaning:
+      'An answer made no progress for 30 s because the client did not read, or its HTTP/2 session has ended inside Node after an error.',
   },
   connection_expired: {
     status: null,
@@ -97,7 +98,12 @@ export const DENY_REASONS = {
   },
   // accept: requests
   header_timeout: { status: 408, public: 'request timeout', meaning: 'The request headers or body came too slowly.' },
-  headers_too_large: { status: 431, public: 'request header fields too large', meaning: 'Headers beyond 64 KiB.' },
+  headers_too_large: {
+    status: 431,
+    public: 'request header fields too large',
+    meaning:
+      'Headers beyond 64 KiB; or the connection is closed, because those of its unanswered requests come to more than 1 MiB (512 KiB before it has authenticated), or those of all connections to more than 32 MiB and it holds the most.',
+  },
   bad_http: { status: 400, public: 'bad request', meaning: 'The HTTP parser refused what came.' },
   bad_target: {
     status: 400,

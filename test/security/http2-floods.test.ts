@@ -41,6 +41,9 @@ const reset = (stream: number, code = 8): Buffer => {
   return frame(FRAME.reset, 0, stream, payload);
 };
 
+/** Each SETTINGS of the gate's is to be acknowledged: its first ones, and those when the client has authenticated. */
+const ACKNOWLEDGED = frame(FRAME.settings, 1, 0);
+
 async function opened(): Promise<Client<TLSSocket>> {
   const client = await dialH2();
   client.socket.write(Buffer.concat([PREFACE, EMPTY_SETTINGS]));
@@ -100,6 +103,94 @@ describe('floods', () => {
       await poll('a request answered', () => rig.requests.length === round + 1);
       clock.advance(1);
     }
+    expect(rig.refused).toEqual([]);
+  });
+});
+
+describe('the headers of unanswered requests', () => {
+  /** `x-long` with so many bytes, not indexed, in the frames that it takes. */
+  const longRequest = (stream: number, bytes: number): Buffer => {
+    const length = Buffer.from([0x7f, 0, 0, 0]);
+    const rest = bytes - 127;
+    length[1] = (rest & 127) | 128;
+    length[2] = ((rest >> 7) & 127) | 128;
+    length[3] = rest >> 14;
+    const block = Buffer.concat([
+      GET_HEADERS,
+      Buffer.from([0, 6]),
+      Buffer.from('x-long'),
+      length,
+      Buffer.alloc(bytes, 97),
+    ]);
+    const parts: Buffer[] = [];
+    for (let at = 0; at < block.length; at += 16_000) {
+      const isLast = at + 16_000 >= block.length;
+      const flags = (isLast ? END_HEADERS : 0) | (at === 0 ? END_STREAM : 0);
+      parts.push(frame(at === 0 ? FRAME.headers : FRAME.continuation, flags, stream, block.subarray(at, at + 16_000)));
+    }
+    return Buffer.concat(parts);
+  };
+
+  test('are bounded over a connection', async () => {
+    const client = await opened();
+    rig.answers.handle = (_request, _response, { connection }) => {
+      connection.authenticated = true;
+    };
+    client.socket.write(longRequest(1, 60_000));
+    await poll('a request', () => rig.requests.length === 1);
+    client.socket.write(Buffer.concat([ACKNOWLEDGED, ACKNOWLEDGED]));
+    for (let stream = 3; stream < 60 && !client.isClosed(); stream += 2) {
+      client.socket.write(longRequest(stream, 60_000));
+      await new Promise(setImmediate);
+    }
+    await client.closed;
+    expect(rig.refused).toEqual(['headers_too_large']);
+    expect(rig.requests.length).toBeLessThanOrEqual(17);
+  });
+});
+
+describe('after an error of the connection', () => {
+  test.each([
+    ['DATA on stream 0', frame(FRAME.data, 0, 0, Buffer.from('x'))],
+    ['SETTINGS of a wrong length', frame(FRAME.settings, 0, 0, Buffer.from('xxx'))],
+    ['CONTINUATION alone', frame(FRAME.continuation, END_HEADERS, 3, GET_HEADERS)],
+    ['broken HPACK', frame(FRAME.headers, END_HEADERS | END_STREAM, 3, Buffer.alloc(5, 255))],
+    ['a frame that is too large', frame(FRAME.data, 0, 1, Buffer.alloc(20_000))],
+    ['PING of a wrong length', frame(FRAME.ping, 0, 0, Buffer.alloc(5))],
+  ])('no answer is held for a client that has left: %s', async (_name, bytes) => {
+    const client = await opened();
+    let isOver = false;
+    rig.answers.handle = (_request, response, { connection }) => {
+      connection.authenticated = true;
+      response.once('close', () => {
+        isOver = true;
+      });
+    };
+    client.socket.write(request(1));
+    await poll('the request', () => rig.requests.length === 1);
+    client.socket.write(bytes);
+    await poll('GOAWAY', () => client.received().includes('\x07\x00\x00\x00\x00\x00') || client.isClosed());
+    client.socket.destroy();
+    await poll('the answer ended', () => {
+      clock.advance(1_000);
+      return isOver;
+    });
+    await poll('the place given back', () => rig.listener.connections() === 0);
+    expect(clock.monotonic()).toBeLessThanOrEqual(120_000);
+  });
+
+  test('a quiet answer of a client that reads is not ended', async () => {
+    const client = await opened();
+    rig.answers.handle = (_request, _response, { connection }) => {
+      connection.authenticated = true;
+    };
+    client.socket.write(request(1));
+    await poll('the request', () => rig.requests.length === 1);
+    for (let second = 0; second < 300; second++) {
+      clock.advance(1_000);
+      await new Promise(setImmediate);
+    }
+    expect(client.isClosed()).toBe(false);
     expect(rig.refused).toEqual([]);
   });
 });
@@ -199,15 +290,26 @@ describe('slowness', () => {
   });
 });
 
-test('32 streams at a time are answered, the 33rd is refused', async () => {
+test('a stranger has eight streams at a time, who has authenticated thirty-two', async () => {
   const client = await opened();
+  const refused = (stream: number): string => reset(stream, 7).toString('latin1');
   rig.answers.handle = () => undefined;
-  client.socket.write(Buffer.concat(Array.from({ length: 33 }, (_, index) => request(2 * index + 1))));
-  await poll('32 requests', () => rig.requests.length === 32);
-  client.socket.write(frame(FRAME.ping, 0, 0, Buffer.alloc(8)));
-  const refusedStream = Buffer.concat([reset(65, 7)]).toString('latin1');
-  await poll('REFUSED_STREAM', () => client.received().includes(refusedStream) || client.isClosed());
+  const ping = frame(FRAME.ping, 0, 0, Buffer.alloc(8));
+  client.socket.write(Buffer.concat(Array.from({ length: 9 }, (_, index) => request(2 * index + 1))));
+  await poll('8 requests', () => rig.requests.length === 8);
+  client.socket.write(ping);
+  await poll('REFUSED_STREAM', () => client.received().includes(refused(17)));
+  expect(rig.requests).toHaveLength(8);
+  const [arrival] = rig.arrivals;
+  if (arrival === undefined) throw new Error('no request came');
+  arrival.connection.authenticated = true;
+  const frames = client.received().length;
+  await poll('new SETTINGS', () => client.received().slice(frames).includes('\x00\x00\x06\x04\x00'));
+  client.socket.write(Buffer.concat([ACKNOWLEDGED, ACKNOWLEDGED]));
+  client.socket.write(Buffer.concat(Array.from({ length: 25 }, (_, index) => request(2 * index + 19))));
+  await client.closed;
   expect(rig.requests).toHaveLength(32);
+  expect(rig.refused.filter((reason) => reason !== 'bad_http')).toEqual([]);
 });
 
 test('requests of an honest client are answered on one session', async () => {

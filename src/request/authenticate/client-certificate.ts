@@ -119,9 +119,12 @@ export function wasNotAsked(facts: TlsFacts | null, trust: ClientTrust | null): 
 /** A DNS name is at most 253 characters long; other names are cut there. */
 const LONGEST_NAME = 253;
 
+/** Hex digits. RFC 5280 §4.1.2.2 allows 40; it is shown, never compared. */
+const LONGEST_SERIAL = 64;
+
 /** Describes the holder for the log; printable ASCII, whatever the CA has signed. */
 export function describeHolder({ sans, commonName, serial, spkiHash }: PresentedCertificate): VerifiedCertificate {
   const name = sans.dns[0] ?? sans.email[0] ?? sans.uri[0] ?? sans.ip[0] ?? commonName ?? '';
   const printable = escapeNonPrintable(name.replaceAll('…', '?')).slice(0, LONGEST_NAME);
-  return { name: printable, serial, spkiHash, commonName, sans };
+  return { name: printable, serial: serial.slice(0, LONGEST_SERIAL), spkiHash, commonName, sans };
 }

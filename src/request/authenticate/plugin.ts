@@ -6,7 +6,7 @@ import basicAuth from '@fastify/basic-auth';
 import fp from 'fastify-plugin';
 import type { Config } from '../../config/config.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { quoteForeign } from '../../lib/foreign-text.ts';
+import { escapeForeign, quoteForeign } from '../../lib/foreign-text.ts';
 import type { PresentedCertificate } from '../connection.ts';
 import type { Enrollment } from '../enrollment.ts';
 import type { VerifiedCertificate } from '../identity.ts';
@@ -141,5 +141,5 @@ function settle(passage: Passage, outcome: Settled, detail: string | null): bool
 }
 
 function describeRefused({ subject, serial, verifyError }: PresentedCertificate): string {
-  return `${quoteForeign(subject)} serial ${serial}: ${verifyError ?? 'not acceptable now'}`;
+  return `${quoteForeign(subject)} serial ${escapeForeign(serial)}: ${verifyError ?? 'not acceptable now'}`;
 }
