@@ -1,13 +1,14 @@
 /**
  * A program of its own: guesses passwords from many addresses of 127.0.0.0/8, each time on a new connection and from the
  * next address. It leaves when it is not answered soon: what is guessed is the gate's to forget.
- * `flooder.ts PORT ADDRESSES CONCURRENCY SECONDS`; prints `sent COUNT`, `addresses COUNT` and lines `answered STATUS COUNT`.
+ * `flooder.ts PORT ADDRESSES CONCURRENCY SECONDS`, which are more when not every address has guessed by then; prints `sent COUNT`, `addresses COUNT` and lines `answered STATUS COUNT`.
  */
 import { connect as connectTcp } from 'node:net';
 import { connect } from 'node:tls';
 
 const [port = 0, addresses = 0, concurrency = 0, seconds = 0] = process.argv.slice(2).map(Number);
-const until = performance.now() + seconds * 1000;
+const startedAt = performance.now();
+const MOST_SECONDS = 60;
 const PATIENCE_MS = 1_000;
 const CONNECT_MS = 10_000;
 /** The last byte of an address is 1 to 250. */
@@ -17,8 +18,13 @@ const statuses = new Map<string, number>();
 let turn = 0;
 let sent = 0;
 
+function isOver(): boolean {
+  const passed = (performance.now() - startedAt) / 1000;
+  return passed > MOST_SECONDS || (passed > seconds && used.size >= addresses);
+}
+
 function guess(): void {
-  if (performance.now() > until) return;
+  if (isOver()) return;
   const from = turn % addresses;
   const authorization = Buffer.from(`prom:guess${turn}`).toString('base64');
   turn += 1;
@@ -48,7 +54,7 @@ function guess(): void {
 
 for (let index = 0; index < concurrency; index++) guess();
 const timer = setInterval(() => {
-  if (performance.now() < until) return;
+  if (!isOver()) return;
   clearInterval(timer);
   console.log(`sent ${sent}\naddresses ${used.size}`);
   for (const [status, count] of statuses) console.log(`answered ${status} ${count}`);

@@ -27,13 +27,16 @@ export interface Lab {
   readonly password: string;
   readonly authorization: string;
   readonly wrongAuthorization: string;
+  /** Another user, for whom an identity of the gate can be made. */
+  readonly otherUser: string;
+  readonly otherAuthorization: string;
   /** nginx with static pages, `http://127.0.0.1:PORT`, on the processor of the load. */
   readonly upstream: string;
   /** How often it was asked so far; this question, and probes of a gate, are a few of them. */
   upstreamRequests(): Promise<number>;
   readonly pages: Readonly<Record<PageName, Buffer>>;
-  /** Keeps connections; one for each call. */
-  agent(options?: { readonly localAddress?: string }): Agent;
+  /** Keeps its connections, unless it is told not to; one for each call. */
+  agent(options?: { readonly keepAlive?: boolean }): Agent;
   /** Fewer and shorter rounds. */
   readonly quick: boolean;
   readonly rounds: number;
@@ -44,10 +47,14 @@ export interface Lab {
 /** `/federate?page=NAME` at the static upstream. */
 export type PageName = 'two' | 'exporter' | 'big';
 
+const SANS = ['DNS:localhost', 'IP:127.0.0.1', 'DNS:gate.example.com'];
 const USER = 'prom';
+/** Of an identity beside the scraper's, with the same password. */
+const OTHER_USER = 'other';
 const PASSWORD = 'correct horse battery staple';
 
-const basic = (password: string): string => `Basic ${Buffer.from(`${USER}:${password}`).toString('base64')}`;
+const basic = (password: string, user = USER): string =>
+  `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
 
 export interface LabOptions {
   readonly cores: Cores;
@@ -62,14 +69,14 @@ export async function withLab<T>({ cores, quick, say }: LabOptions, work: (lab: 
   const agents: Agent[] = [];
   let upstream: { url: string; server: Pinned } | null = null;
   try {
-    const issued = authority.issue({ name: 'localhost', sans: ['DNS:localhost', 'IP:127.0.0.1'], purpose: 'server' });
+    const issued = authority.issue({ name: 'localhost', sans: SANS, purpose: 'server' });
     const pages = { two: Buffer.from('ok'), exporter: expositionPage(60_000), big: expositionPage(17_500_000) };
     for (const [name, body] of Object.entries(pages)) await writeFile(join(directory, name), body);
     const htpasswd = await runProcess(findProgram('htpasswd'), ['-niBC', '10', USER], { input: `${PASSWORD}\n` });
     endedWell('htpasswd', htpasswd);
     const line = htpasswd.stdout.trim();
     const htpasswdFile = join(directory, 'htpasswd');
-    await writeFile(htpasswdFile, `${line}\n`);
+    await writeFile(htpasswdFile, `${line}\n${OTHER_USER}:${line.slice(USER.length + 1)}\n`);
     upstream = await startUpstream(directory, cores);
     const upstreamUrl = upstream.url;
     return await work({
@@ -85,6 +92,8 @@ export async function withLab<T>({ cores, quick, say }: LabOptions, work: (lab: 
       password: PASSWORD,
       authorization: basic(PASSWORD),
       wrongAuthorization: basic('wrong'),
+      otherUser: OTHER_USER,
+      otherAuthorization: basic(PASSWORD, OTHER_USER),
       upstream: upstream.url,
       upstreamRequests: () => countedBy(upstreamUrl),
       pages,

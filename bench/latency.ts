@@ -15,10 +15,17 @@ export interface Compared {
   readonly loaded: Latency;
 }
 
-/** A good scraper over one connection, for some seconds. */
-export async function latencyOf(lab: Lab, url: string, seconds: number): Promise<Latency> {
-  const agent = lab.agent();
-  const { latencies, failures } = await scrapeFor({ url, authorization: lab.authorization, agent }, seconds);
+export interface Scraping {
+  /** A connection for each scrape. */
+  readonly isFresh?: boolean;
+  readonly everyMs?: number;
+}
+
+/** A good scraper, over one connection unless it is told otherwise, for some seconds. */
+export async function latencyOf(lab: Lab, url: string, seconds: number, scraping: Scraping = {}): Promise<Latency> {
+  const agent = lab.agent({ keepAlive: scraping.isFresh !== true });
+  const options = { url, authorization: lab.authorization, agent, timeoutMs: 10_000 };
+  const { latencies, failures } = await scrapeFor(options, seconds, scraping.everyMs);
   agent.destroy();
   return { p50: percentile(latencies, 50), p99: percentile(latencies, 99), failures };
 }

@@ -53,7 +53,7 @@ export function replaceSection(page: string, name: string, text: string): string
 
 /** The names between marks, in the order of the page. */
 export function sectionsOf(page: string): readonly string[] {
-  return [...page.matchAll(/^<!-- bench:(?!end)(\S+) -->$/gm)].map(([, name]) => name ?? '');
+  return [...page.matchAll(/^<!-- bench:(?!end -->)(\S+) -->$/gm)].map(([, name]) => name ?? '');
 }
 
 /** Only the rows that were measured change; one that failed loses its figures. */

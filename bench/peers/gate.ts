@@ -22,6 +22,8 @@ export interface GateOptions extends PeerOptions {
   readonly allow?: readonly string[];
   /** More entries of the list under `identities`, `{name: …}`. */
   readonly identities?: readonly string[];
+  /** Whether clients may show certificates of the lab's CA. */
+  readonly isClientCaTrusted?: boolean;
 }
 
 export interface GatePeer extends Peer {
@@ -36,7 +38,8 @@ const ALLOW = ['127.0.0.0/8', '10.0.0.0/8', '192.0.2.0/24', '2001:db8::/32'];
 /** The text of promgate.yml. */
 function configuration(lab: Lab, port: number, adminPort: number, options: GateOptions): string {
   const { upstream = lab.upstream, upstreamKeys = [], keys = [], allow = ALLOW, identities = [] } = options;
-  return `tls_server_config: {cert_file: ${lab.certFile}, key_file: ${lab.keyFile}}
+  const clientCa = options.isClientCaTrusted === true ? `, client_ca_file: ${lab.caFile}` : '';
+  return `tls_server_config: {cert_file: ${lab.certFile}, key_file: ${lab.keyFile}${clientCa}}
 listen_addresses: ["127.0.0.1:${port}"]
 admin_address: 127.0.0.1:${adminPort}
 htpasswd_file: ${lab.htpasswdFile}

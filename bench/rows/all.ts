@@ -1,5 +1,6 @@
 /** The rows in the order in which they run and are printed. */
 import { allowList } from './allow-list.ts';
+import { attacks } from './attacks.ts';
 import { crowd } from './crowd.ts';
 import { exporterPage } from './exporter-page.ts';
 import { federation } from './federation.ts';
@@ -18,6 +19,7 @@ export const ROWS: readonly Row[] = [
   masters,
   passwordFlood,
   floodAddresses,
+  ...attacks,
   crowd,
   memory,
   startUp,
