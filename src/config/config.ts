@@ -160,6 +160,8 @@ export interface Upstream {
   /** `/` or `/a/b`, never with a trailing slash otherwise. */
   readonly pathPrefix: string;
   readonly stripPrefix: boolean;
+  /** Whether Cookie and Set-Cookie pass; for kind any only. */
+  readonly passCookies: boolean;
   /** A base path of `url`, put before the path; empty or `/a`. */
   readonly basePath: string;
   readonly alsoAllow: readonly EndpointGrant[];

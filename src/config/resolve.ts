@@ -177,6 +177,7 @@ function resolveUpstreams(raw: Raw, groups: Groups): Upstream[] {
     kind: upstream.kind ?? (upstream.url.address.kind === 'self' ? 'exporter' : 'prometheus'),
     pathPrefix: upstream.path_prefix,
     stripPrefix: upstream.strip_prefix,
+    passCookies: upstream.pass_cookies,
     basePath: upstream.url.basePath,
     alsoAllow: upstream.also_allow.map(({ path, methods }) => ({
       path,
@@ -193,7 +194,8 @@ function resolveUpstreams(raw: Raw, groups: Groups): Upstream[] {
     scrape: {
       compression: upstream.compression,
       compressionLevel: upstream.compression_level,
-      share: upstream.share,
+      // What a cookie decides about is not for anybody else.
+      share: upstream.pass_cookies ? 'off' : upstream.share,
       maxAgeMs: upstream.max_age,
     },
   }));

@@ -37,6 +37,7 @@ export const upstream = z.strictObject({
   kind: optional(oneOf(UPSTREAM_KINDS)),
   path_prefix: defaulted(pathPrefix, '/'),
   strip_prefix: defaulted(boolean(), 'false'),
+  pass_cookies: defaulted(boolean(), 'false'),
   also_allow: defaulted(z.array(grant), []),
   max_connections: defaulted(integer(1, 4096), '64'),
   max_queue: defaulted(integer(0, 100_000), '256'),

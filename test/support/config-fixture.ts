@@ -28,6 +28,7 @@ export function upstreamOf(changes: Partial<Upstream> = {}): Upstream {
     kind: 'prometheus',
     pathPrefix: '/',
     stripPrefix: false,
+    passCookies: false,
     basePath: '',
     alsoAllow: [],
     authorization: { kind: 'none' },

@@ -12,7 +12,7 @@ import { code, GENERATED, markdownDocument, markdownTable } from './markdown.ts'
 const KINDS: Readonly<Record<UpstreamKind, string>> = {
   prometheus: 'A Prometheus server.',
   exporter: 'An exporter, such as node_exporter.',
-  any: 'Everything is passed on: every path, every method. Only for upstreams that decide themselves who may do what. A path must be in normal form all the same: for a Pushgateway write label values with a slash or another odd character as it documents, `/metrics/job@base64/PATH`, not with `%2F`.',
+  any: 'Every path and every method is passed on, cookies with `pass_cookies` only, and upgrades (WebSocket) not at all: such a request goes upstream without its upgrade. Only for upstreams that decide themselves who may do what. A path must be in normal form all the same: for a Pushgateway write label values with a slash or another odd character as it documents, `/metrics/job@base64/PATH`, not with `%2F`.',
 };
 
 const CLASSES: Readonly<Record<keyof typeof PATH_CLASSES, string>> = {

@@ -28,8 +28,9 @@ export const upstreamRule: Rule = ({ raw }) => {
   return found;
 };
 
-function kindProblems({ url, kind, path_prefix: prefix, strip_prefix: strip }: RawUpstream, index: number): Problem[] {
-  const found: Problem[] = [];
+function kindProblems(upstream: RawUpstream, index: number): Problem[] {
+  const { url, kind, path_prefix: prefix, strip_prefix: strip } = upstream;
+  const found = cookieProblems(upstream, index);
   if (url.address.kind === 'self' && kind !== undefined && kind !== 'exporter') {
     const message = `self serves the metrics of the gate, its kind is exporter, not ${kind}`;
     found.push(error(message, ['upstreams', index, 'kind'], { hint: 'remove kind' }));
@@ -40,6 +41,16 @@ function kindProblems({ url, kind, path_prefix: prefix, strip_prefix: strip }: R
     );
   }
   return found;
+}
+
+function cookieProblems({ kind, pass_cookies: isOn, share, max_age: maxAge }: RawUpstream, index: number): Problem[] {
+  if (!isOn) return [];
+  const at = ['upstreams', index, 'pass_cookies'];
+  if (kind !== 'any') return [error('pass_cookies belongs to kind: any', at, { at: 'key' })];
+  if (share !== 'across_identities' && maxAge === 0) return [];
+  const [key, what] = maxAge > 0 ? ['max_age', 'given again'] : ['share', 'shared by all'];
+  const message = `pass_cookies beside ${key}: an answer that a cookie decides about would be ${what}`;
+  return [error(message, at, { at: 'key', hint: 'remove one of the two' })];
 }
 
 /** First segments that a Prometheus or an exporter has paths of its own below; `-` and `debug` are never listed. */

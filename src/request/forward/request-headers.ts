@@ -1,6 +1,7 @@
 /**
  * The headers of the request upstream, written from a closed list. Pure. What identifies the client to the upstream
- * (X-Forwarded-*, x-promgate-user) is ours in every spelling; Authorization and Cookie of a client never pass.
+ * (X-Forwarded-*, x-promgate-user) is ours in every spelling; Authorization of a client never passes, its Cookie only where
+ * the operator says so.
  */
 import type { UpstreamAuthorization } from '../../config/config.ts';
 import type { EndpointClass, UpstreamKind } from '../endpoints.ts';
@@ -20,6 +21,8 @@ export interface Origin {
   readonly host: string | null;
   readonly identityName: string;
   readonly authorization: UpstreamAuthorization;
+  /** Whether cookies pass; for kind any only. */
+  readonly passCookies: boolean;
 }
 
 const PASSED: ReadonlySet<string> = new Set([
@@ -58,12 +61,14 @@ function asRead(name: string): string {
   return name.replace(/[^a-z0-9]/g, '-');
 }
 
-function passes(name: string, { kind, endpointClass }: Origin): boolean {
+function passes(name: string, { kind, endpointClass, passCookies }: Origin): boolean {
   if (kind !== 'any') {
     if (PASSED.has(name) || name.startsWith('if-') || name.startsWith('x-prometheus-')) return true;
     // What the operator has opened by hand takes bodies that are compressed (remote write, OTLP).
     return name === 'content-encoding' && endpointClass === 'also_allow';
   }
+  // In this one spelling: the others are not a cookie to a browser.
+  if (name === 'cookie') return passCookies;
   const read = asRead(name);
   return !(
     name.startsWith(':') ||

@@ -8,17 +8,19 @@ import { HOP_BY_HOP, namedByConnection } from '../message.ts';
 
 type Incoming = Readonly<Record<string, string | string[] | undefined>>;
 type Mapping = Pick<Upstream, 'address' | 'basePath' | 'pathPrefix' | 'stripPrefix'>;
+type Passing = Mapping & Pick<Upstream, 'passCookies'>;
 
 /** Would send the client past the gate, to a port of the upstream. */
 const DROPPED: ReadonlySet<string> = new Set(['alt-svc']);
 const REWRITTEN = ['location', 'content-location'];
 
-export function clientHeaders(incoming: Incoming, upstream: Mapping): AnswerHeaders {
+export function clientHeaders(incoming: Incoming, upstream: Passing): AnswerHeaders {
   const named = namedByConnection(incoming['connection']);
   const out: AnswerHeaders = {};
   for (const name in incoming) {
     const value = incoming[name];
     if (value === undefined || HOP_BY_HOP.has(name) || DROPPED.has(name) || named.has(name)) continue;
+    if (name === 'set-cookie' && !upstream.passCookies) continue;
     out[name] = value;
   }
   for (const name of REWRITTEN) {

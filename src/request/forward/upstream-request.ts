@@ -26,6 +26,7 @@ export function headersFor(passage: Passage, request: RawRequest): UpstreamHeade
     host: hostOf(request.headers),
     identityName: passage.identity?.name ?? 'anonymous',
     authorization: upstream.authorization,
+    passCookies: upstream.passCookies,
   });
   return question === undefined ? headers : questionHeaders(headers, question);
 }

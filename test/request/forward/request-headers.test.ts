@@ -12,6 +12,7 @@ const ORIGIN: Origin = {
   host: 'gate.example.com:9095',
   identityName: 'master',
   authorization: { kind: 'none' },
+  passCookies: false,
 };
 
 const OURS = {

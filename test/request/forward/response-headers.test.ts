@@ -18,7 +18,7 @@ describe('what comes back', () => {
       'set-cookie': ['a=1', 'b=2'],
       server: 'nginx',
     };
-    expect(clientHeaders(incoming, upstreamOf())).toEqual({
+    expect(clientHeaders(incoming, upstreamOf({ passCookies: true }))).toEqual({
       'content-type': 'text/plain',
       'content-encoding': 'gzip',
       'set-cookie': ['a=1', 'b=2'],
