@@ -52,7 +52,7 @@ export function createLog({ level, format, destination, clock = systemClock, onL
       serializers: { err: (described: unknown) => described },
       formatters: {
         level: (label) => ({ level: label }),
-        log: (fields) => renameReserved(redactFields(fields)),
+        log: (fields) => spelled(redactFields(fields)),
       },
     },
     { write: createSink({ format, destination, clock, onLost: onLost ?? (() => undefined) }) },
@@ -121,11 +121,17 @@ function createSink(ports: Omit<Required<LogOptions>, 'level'>): (line: string) 
   };
 }
 
-function renameReserved(fields: Record<string, unknown>): Record<string, unknown> {
-  for (const name of RESERVED) {
-    if (!(name in fields)) continue;
-    fields[`${name}_`] = fields[name];
-    delete fields[name];
+/** Every field in snake_case, as the keys of the configuration and the labels of the metrics are; docs/log.md lists them. */
+function spelled(fields: Record<string, unknown>): Record<string, unknown> {
+  const line: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(fields)) {
+    const spelling = fieldName(name);
+    line[RESERVED.includes(spelling) ? `${spelling}_` : spelling] = value;
   }
-  return fields;
+  return line;
+}
+
+/** `durationMs` → `duration_ms`. */
+export function fieldName(name: string): string {
+  return /[A-Z]/.test(name) ? name.replace(/([a-z0-9])([A-Z])/g, '$1_$2').toLowerCase() : name;
 }

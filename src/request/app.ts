@@ -68,6 +68,7 @@ function passagePlugin(config: Config, { clock, log, metrics }: Services) {
           answer: null,
           startedAt: clock.monotonic(),
           expectsContinue,
+          userAgent: request.headers['user-agent'],
           address: connection.facts.peer,
           identity: null,
           upstream: null,

@@ -21,6 +21,8 @@ export interface Passage {
   readonly answer: Answer;
   /** Monotonic milliseconds at which the request was seen. */
   readonly startedAt: number;
+  /** As it came, of any length: for the access log. */
+  readonly userAgent?: string | undefined;
   /** HTTP/1.1 `Expect: 100-continue`: forward sends 100 Continue when it wants the body, nobody before it. */
   readonly expectsContinue: boolean;
   /** The client's address: the peer, or what a trusted proxy says. Set by accept. */

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { endpointsDocument } from '../../src/cli/docs/endpoints.ts';
 import { errorsDocument } from '../../src/cli/docs/errors.ts';
+import { logDocument } from '../../src/cli/docs/log.ts';
 import { markdownTable } from '../../src/cli/docs/markdown.ts';
 import { metricsDocument } from '../../src/cli/docs/metrics.ts';
 import { ERROR_CODES } from '../../src/lib/errors.ts';
@@ -9,7 +10,12 @@ import { METRICS } from '../../src/observe/metric-list.ts';
 import { DENY_REASON_NAMES } from '../../src/request/deny-reasons.ts';
 import { ENDPOINTS } from '../../src/request/endpoints.ts';
 
-const DOCUMENTS = { 'metrics.md': metricsDocument, 'errors.md': errorsDocument, 'endpoints.md': endpointsDocument };
+const DOCUMENTS = {
+  'metrics.md': metricsDocument,
+  'errors.md': errorsDocument,
+  'endpoints.md': endpointsDocument,
+  'log.md': logDocument,
+};
 
 describe('docs', () => {
   it.each(Object.entries(DOCUMENTS))('%s follows from the code (npm run docs)', (name, render) => {

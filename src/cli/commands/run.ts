@@ -44,6 +44,7 @@ import { reportCertificates } from '../certificate-report.ts';
 import { resolveAsThisHost } from '../name-resolution.ts';
 import { watchSignals } from '../signals.ts';
 import { printAddress, reportReload, sayHints, warnOfCertificates, warnOfNode } from '../run-words.ts';
+import { logProblems, runLogged } from '../json-output.ts';
 import type { Terminal } from '../terminal.ts';
 import { VERSION } from '../version.ts';
 
@@ -75,15 +76,20 @@ export async function runCommand(options: RunOptions, terminal: Terminal): Promi
       metrics.logLineLost(reason);
     },
   });
-  await fetchMissingLists(configFile, { clock: systemClock, log });
-  let first = await loadConfig(configFile, { generation: 1, ...loadOptions });
-  if (first.ok && (await renewExpired(first.config, { clock: systemClock, log }))) {
-    first = await loadConfig(configFile, { generation: 1, ...loadOptions });
-  }
-  if (first.problems.length > 0) terminal.err(renderProblems(first.problems, configFile, first.text));
-  if (!first.ok) return 1;
-  warnOfNode(nodeMajor, log);
-  return serve(first.loaded, loadOptions, { log, metrics });
+  const isJson = options.logFormat === 'json';
+  const run = async (): Promise<number> => {
+    await fetchMissingLists(configFile, { clock: systemClock, log });
+    let first = await loadConfig(configFile, { generation: 1, ...loadOptions });
+    if (first.ok && (await renewExpired(first.config, { clock: systemClock, log }))) {
+      first = await loadConfig(configFile, { generation: 1, ...loadOptions });
+    }
+    if (isJson) logProblems(first, configFile, log);
+    else if (first.problems.length > 0) terminal.err(renderProblems(first.problems, configFile, first.text));
+    if (!first.ok) return 1;
+    warnOfNode(nodeMajor, log);
+    return serve(first.loaded, loadOptions, { log, metrics });
+  };
+  return isJson ? runLogged(log, run) : run();
 }
 
 async function serve(

@@ -13,7 +13,7 @@ import { changedUsers, createCredentialSet, type CredentialSet, type Subject } f
 import { createHashLanes } from './hash-lanes.ts';
 import type { HashJob, HashResult } from './hash-pool.ts';
 import { createKeyedDigest } from './keyed-digest.ts';
-import { createLockout, type FailedLogin } from './lockout.ts';
+import { createLockout, type FailedLogin, type FailureCount } from './lockout.ts';
 import { createPasswordCache } from './password-cache.ts';
 import { createProvedAddresses } from './proved-addresses.ts';
 import { createReturning } from './returning.ts';
@@ -237,17 +237,15 @@ export function createPasswordCheck({ log, metrics, clock, ...options }: Passwor
 
   function countWrong(attempt: Pick<Attempt, 'user' | 'address'>, login: FailedLogin): void {
     const { counted, locked } = lockout.fail(login);
-    logFailure(attempt, 'credentials_wrong', !counted);
+    logFailure(attempt, 'credentials_wrong', { isRepeat: !counted, locked });
     if (locked !== 'nothing') {
-      const user = locked === 'user' ? escapeForeign(attempt.user) : null;
-      log.warn({ address: addressGroup(attempt.address), user }, 'locked out after too many failed logins');
       metrics.lockedOut();
       metrics.lockoutsActive(lockout.lockedAddresses);
     }
   }
 
   function refuseLocked(attempt: Attempt, isRepeat: boolean, until: number): CheckOutcome {
-    logFailure(attempt, 'locked_out', isRepeat);
+    logFailure(attempt, 'locked_out', { isRepeat });
     return { kind: 'refused', reason: 'locked_out', retryAfterSeconds: secondsTo(until) };
   }
 
@@ -258,13 +256,17 @@ export function createPasswordCheck({ log, metrics, clock, ...options }: Passwor
     return { kind: 'refused', reason: 'login_queue_full', retryAfterSeconds: Math.ceil(deadlineMs / 1000) };
   }
 
-  /** The order of the fields is documented in docs/fail2ban.md: what the stranger typed comes last. */
+  /**
+   * One line a failed login, also when it is the one that locks. The order of the fields is documented in
+   * docs/fail2ban.md: what the stranger typed comes last.
+   */
   function logFailure(
     { user, address }: Pick<Attempt, 'user' | 'address'>,
     reason: DenyReason,
-    isRepeat: boolean,
+    { isRepeat, locked = 'nothing' }: { readonly isRepeat: boolean; readonly locked?: FailureCount['locked'] },
   ): void {
-    log.warn({ address, reason, repeat: isRepeat, user: escapeForeign(user) }, 'login failed');
+    const locks = locked === 'nothing' ? {} : { locks: locked };
+    log.warn({ address, reason, repeat: isRepeat, ...locks, user: escapeForeign(user) }, 'login failed');
   }
 
   function tokenLogin(address: string, token: string): FailedLogin {
@@ -284,7 +286,7 @@ export function createPasswordCheck({ log, metrics, clock, ...options }: Passwor
       countWrong({ user: TOKEN_USER, address }, tokenLogin(address, token));
     },
     refused(address) {
-      logFailure({ user: TOKEN_USER, address }, 'locked_out', false);
+      logFailure({ user: TOKEN_USER, address }, 'locked_out', { isRepeat: false });
     },
   };
 

@@ -79,7 +79,8 @@ function writeLine(passage: Passage, outcome: Outcome, log: Log): void {
     return;
   }
   const detail = denial.detail === null ? {} : { detail: escapeNonPrintable(denial.detail).slice(0, LONGEST_DETAIL) };
-  const fields = { ...who, reason: denial.reason, ...detail };
+  const agent = passage.config.accessLog ? userAgentOf(passage) : {};
+  const fields = { ...who, reason: denial.reason, ...detail, ...agent };
   const message = denial.begun ? 'answer cut' : 'request refused';
   if (denial.reason === 'internal_error') log.error(fields, message);
   else if (denial.begun || outcome.status >= 500) log.warn(fields, message);
@@ -95,7 +96,13 @@ function accessFields(passage: Passage, outcome: Outcome): object {
     durationMs: Math.round(outcome.durationMs),
     ...(passage.scrape === undefined ? {} : scrapeFields(passage.scrape)),
     ...(outcome.clientLeft ? { clientLeft: true } : {}),
+    ...userAgentOf(passage),
   };
+}
+
+/** Last, because a stranger has written it. */
+function userAgentOf({ userAgent }: Passage): object {
+  return userAgent === undefined ? {} : { userAgent: escapeForeign(userAgent) };
 }
 
 function scrapeFields({ series, samples, bytes, firstByteMs, sharing }: ScrapeRecord): object {

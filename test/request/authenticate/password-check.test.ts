@@ -213,7 +213,9 @@ describe('lockout', () => {
     expect(outcome).toEqual({ kind: 'refused', reason: 'locked_out', retryAfterSeconds: 300 });
     expect(gate.counted('locked_out')).toBe(1);
     expect(gate.metrics.lockouts).toBe(1);
-    expect(gate.log.lines.some(({ message }) => message.startsWith('locked out'))).toBe(true);
+    const failed = gate.log.lines.filter(({ message }) => message === 'login failed').map(({ fields }) => fields);
+    expect(gate.log.lines).toHaveLength(failed.length);
+    expect(failed.filter((fields) => 'locks' in fields)).toEqual([expect.objectContaining({ locks: 'user' })]);
   });
 
   test('a remembered right credential is honoured while its address is locked', async () => {
