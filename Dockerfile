@@ -1,8 +1,10 @@
 # The gate on a supported Node, without a compiler, a shell history or root.
 #   docker build -t promgate .
-#   docker run -p 9095:9095 -v /etc/promgate:/etc/promgate:ro promgate
-# The mounted folder has promgate.yml and its files, readable for user 1000; `promgate init` writes a first one:
-#   docker run --rm -it --user "$(id -u)" -v "$PWD:/etc/promgate" promgate init /etc/promgate
+#   install -d -m 0750 -o 1000 -g 1000 /etc/promgate
+#   docker run --rm -it -v /etc/promgate:/etc/promgate -v promgate:/var/lib/promgate promgate init /etc/promgate --state-directory=/var/lib/promgate
+#   docker run -p 9095:9095 -v /etc/promgate:/etc/promgate:ro -v promgate:/var/lib/promgate promgate
+# The folder has promgate.yml and the passwords, readable for user 1000. The volume has what the gate renews by itself: its
+# certificates, its revocation list, and with state_dir: /var/lib/promgate/acme the state of acme.
 
 FROM node:24-bookworm-slim AS build
 WORKDIR /build
@@ -26,9 +28,12 @@ WORKDIR /usr/local/lib/promgate
 COPY package.json LICENSE ./
 COPY --from=dependencies /build/node_modules node_modules
 COPY --from=build /build/dist dist
-RUN ln -s /usr/local/lib/promgate/dist/bundle/main.js /usr/local/bin/promgate
+RUN ln -s /usr/local/lib/promgate/dist/bundle/main.js /usr/local/bin/promgate \
+  && install -d -m 0700 -o 1000 -g 1000 /var/lib/promgate
 # By number: Kubernetes can then see that it is not root.
 USER 1000:1000
+# A new volume gets the owner of the folder.
+VOLUME /var/lib/promgate
 WORKDIR /etc/promgate
 EXPOSE 9095
 HEALTHCHECK --interval=15s --timeout=5s --start-period=15s \

@@ -5,6 +5,7 @@ import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { PromgateError } from '../lib/errors.ts';
+import type { InitOptions } from './commands/init.ts';
 import { addPkiCommands } from './pki/arguments.ts';
 import { printError, processTerminal } from './terminal.ts';
 import type { InitOptions } from './commands/init.ts';
@@ -59,6 +60,10 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
     .description('write what is missing for a first run; change nothing that is there')
     .argument('[directory]', 'where', '.')
     .option('--renew', 'issue the own certificates anew, for example after the host changed its addresses')
+    .option(
+      '--state-directory <directory>',
+      'keep certificates and lists there, which the gate renews; for a first run',
+    )
     .option('--client-ca <file>', 'trust the clients of this CA and make none for them; for a first run')
     .option('--client-crl <file>', 'the revocation list of that CA')
     .option('--crl-from <url>', 'the gate that has that CA, https://HOST:PORT, from which the list is fetched')
@@ -98,9 +103,11 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
     .command('check')
     .description('say every problem of configuration files, as run would')
     .argument('[files...]', `default: ${DEFAULT_FILE}`)
-    .action(async (files: string[]) => {
-      const { checkCommand } = await import('./commands/check.ts');
-      done(await checkCommand(files.length === 0 ? [DEFAULT_FILE] : files, terminal));
+    .option('--user <name>', 'look as this user, who runs the gate; for root')
+    .action(async (files: string[], options: { user?: string }) => {
+      const { checkCommand, tellWho } = await import('./commands/check.ts');
+      done(await checkCommand(files.length === 0 ? [DEFAULT_FILE] : files, terminal, options));
+      tellWho(terminal);
     });
 
   program

@@ -6,6 +6,7 @@ import { lstat, stat } from 'node:fs/promises';
 import type { Stats } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseCertificates } from '../formats/x509.ts';
+import { whyNotWritable } from '../lib/private-file.ts';
 import type { DocumentPath, Problem } from '../lib/problem.ts';
 import type { AcmeDirectory } from './config.ts';
 import { modeProblem } from './files.ts';
@@ -101,6 +102,12 @@ async function pathProblems({ state_dir: state, challenge }: RawAcme, configFile
     if ((stats.mode & OTHERS_MAY_WRITE) === 0) return null;
     return ['can be written by other users', `chmod 0700 ${state}`];
   });
+  const obstacle = await whyNotWritable(pathBeside(configFile, state));
+  if (obstacle !== null && problems.length === 0) {
+    const message = `cannot write ${pathBeside(configFile, state)} (${obstacle}): no certificate is obtained or renewed`;
+    const hint = 'name a directory that the user of the gate may write: /var/lib/promgate/acme under its systemd unit';
+    problems.push({ severity: 'warning', message, path: ['acme', 'state_dir'], hint });
+  }
   const { type, webroot, hook } = challenge;
   if (webroot !== undefined && type === 'http-01') {
     await judge(webroot, ['acme', 'challenge', 'webroot'], stat, (stats) =>

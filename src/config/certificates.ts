@@ -3,6 +3,7 @@ import { keyMatches, parseCertificates } from '../formats/x509.ts';
 import type { CertificateInfo } from '../formats/x509.ts';
 import type { DocumentPath, Problem } from '../lib/problem.ts';
 import type { KeyPair } from './config.ts';
+import { unrenewable } from './crl-refresh.ts';
 import { modeProblem } from './files.ts';
 import type { FileText, OperatorFiles } from './files.ts';
 import { findings, formatTime, groupResult, take } from './groups.ts';
@@ -131,6 +132,8 @@ async function readPair(
     return null;
   }
   found.problems.push(...validityProblems(leaf, now, cert.path, 'the certificate'));
+  const ends = cert.file === null ? null : await unrenewable(leaf, cert.file.name);
+  if (ends !== null) found.problems.push({ severity: 'warning', ...ends, path: cert.path });
   return {
     cert: (chain ?? []).map(({ pem }) => pem).join(''),
     key: key.text,

@@ -3,9 +3,9 @@
  * half of it, and no other user can read or redirect what is on its way. Never follows a link that it did not resolve.
  */
 import { randomBytes } from 'node:crypto';
-import { constants, link, lstat, open, realpath, rename, unlink } from 'node:fs/promises';
+import { access, constants, link, lstat, mkdir, open, realpath, rename, stat, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { PromgateError } from './errors.ts';
 
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
@@ -13,13 +13,17 @@ const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | con
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EXDEV']);
 
 /**
- * Makes a new file that appears at once with its whole content. `mode` is exact, whatever the umask says.
+ * Makes a new file that appears at once with its whole content. `mode` is exact, whatever the umask says. What root makes
+ * in the directory of another user belongs to that one, who could not read it otherwise.
  * @throws {PromgateError} FILE_UNSAFE when something of that name is there, FILE_WRITE when it cannot be written.
  */
 export async function createFile(path: string, data: string | Buffer, mode = 0o600): Promise<void> {
   const temporary = temporaryName(path);
   try {
-    await writeNew(temporary, data, (file) => file.chmod(mode));
+    await writeNew(temporary, data, async (file) => {
+      await giveToOwnerOf(dirname(path), file);
+      await file.chmod(mode);
+    });
     await linkOrCopy(temporary, path, data, mode);
   } catch (error) {
     throw errnoOf(error) === 'EEXIST' ? alreadyThere(path, error) : writeFailure(path, error);
@@ -60,6 +64,49 @@ export async function replaceFile(path: string, data: string | Buffer): Promise<
   }
 }
 
+/**
+ * Makes a directory and what is missing above it. What root makes in the directory of another user belongs to that one.
+ * @throws what the system says.
+ */
+export async function createDirectory(path: string): Promise<void> {
+  const highest = await mkdir(path, { recursive: true });
+  if (highest === undefined) return;
+  const made: string[] = [];
+  for (let one = resolve(path); one.length >= resolve(highest).length; one = dirname(one)) made.unshift(one);
+  for (const one of made) {
+    // A link that its new owner may have put there meanwhile is not followed.
+    const directory = await open(one, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+    try {
+      await giveToOwnerOf(dirname(one), directory);
+    } finally {
+      await directory.close();
+    }
+  }
+}
+
+/** Only root can; its own directories stay as they are. */
+async function giveToOwnerOf(directory: string, made: FileHandle): Promise<void> {
+  const [owner, own] = [await stat(directory), await made.stat()];
+  if (own.uid !== 0 || owner.uid === 0) return;
+  await made.chown(owner.uid, owner.gid).catch(() => undefined);
+}
+
+/**
+ * Whether this process may make files in a directory, or make the directory itself. Writes nothing; a file system that is
+ * mounted read-only is found too, also by root.
+ * @returns null when it may, else the code of the system: EROFS, EACCES.
+ */
+export async function whyNotWritable(directory: string): Promise<string | null> {
+  try {
+    await access(directory, constants.W_OK | constants.X_OK);
+    return null;
+  } catch (error) {
+    const code = errnoOf(error);
+    const parent = dirname(directory);
+    return code === 'ENOENT' && parent !== directory ? whyNotWritable(parent) : code;
+  }
+}
+
 async function writeNew(
   path: string,
   data: string | Buffer,
@@ -81,7 +128,10 @@ async function linkOrCopy(temporary: string, path: string, data: string | Buffer
     await link(temporary, path);
   } catch (error) {
     if (!NO_LINKS.has(errnoOf(error))) throw error;
-    await writeNew(path, data, (file) => file.chmod(mode));
+    await writeNew(path, data, async (file) => {
+      await giveToOwnerOf(dirname(path), file);
+      await file.chmod(mode);
+    });
   }
 }
 

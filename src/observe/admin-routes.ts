@@ -12,6 +12,8 @@ export interface Readiness {
   readonly ready: boolean;
   /** Why not, in words for a person; empty when ready. */
   readonly reasons: readonly string[];
+  /** What will end the service some day unless somebody acts, one sentence each. */
+  readonly worries?: readonly string[];
 }
 
 export interface ReloadReport {
@@ -110,8 +112,9 @@ export function createAdminRoutes(ports: AdminPorts, current: () => Config): Adm
     '/-/healthy': { GET: () => textReply(200, 'promgate is healthy') },
     '/-/ready': {
       GET: () => {
-        const { ready, reasons } = ports.ready();
-        return ready ? textReply(200, 'promgate is ready') : textReply(503, `not ready: ${reasons.join('; ')}`);
+        const { ready, reasons, worries = [] } = ports.ready();
+        const lines = ['promgate is ready', ...worries.map((worry) => `warning: ${worry}`)];
+        return ready ? textReply(200, lines.join('\n')) : textReply(503, `not ready: ${reasons.join('; ')}`);
       },
     },
     '/-/reload': { POST: reload },

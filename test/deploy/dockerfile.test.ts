@@ -71,7 +71,14 @@ describe('the image', () => {
   it('has the command that the package names on its PATH', () => {
     const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { bin: { promgate: string } };
     expect(all('WORKDIR')[0]).toBe('/usr/local/lib/promgate');
-    expect(all('RUN')).toEqual([`ln -s /usr/local/lib/promgate/${manifest.bin.promgate} /usr/local/bin/promgate`]);
+    const [run = ''] = all('RUN');
+    expect(run).toContain(`ln -s /usr/local/lib/promgate/${manifest.bin.promgate} /usr/local/bin/promgate`);
+  });
+
+  it('has a place that its user may write, for what the gate renews', () => {
+    const [user = '', group = ''] = all('USER')[0]?.split(':') ?? [];
+    expect(all('RUN')[0]).toContain(`install -d -m 0700 -o ${user} -g ${group} /var/lib/promgate`);
+    expect(all('VOLUME')).toEqual(['/var/lib/promgate']);
   });
 
   it('is built from what exists and .dockerignore admits', () => {

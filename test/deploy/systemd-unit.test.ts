@@ -25,7 +25,7 @@ describe('the unit', () => {
     };
     expect(setting('Type')).toEqual(['exec']);
     expect(setting('ExecStart')).toEqual([
-      `/usr/bin/node /opt/promgate/${manifest.bin.promgate} run --config.file=/etc/promgate/promgate.yml`,
+      `/usr/bin/node /opt/promgate/current/${manifest.bin.promgate} run --config.file=/etc/promgate/promgate.yml`,
     ]);
     expect(setting('ExecReload')).toEqual(['/bin/kill -HUP $MAINPID']);
   });

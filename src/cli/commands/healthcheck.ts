@@ -14,7 +14,8 @@ const TIMEOUT_MS = 3000;
 export async function healthcheckCommand({ configFile }: HealthcheckOptions, terminal: Terminal): Promise<number> {
   const address = await readAdminAddress(configFile);
   const { status, body } = await askAdmin(address, { method: 'GET', path: '/-/ready', timeoutMs: TIMEOUT_MS });
-  const text = escapeNonPrintable(body.trimEnd());
+  // Warnings have lines of their own.
+  const text = body.trimEnd().split('\n').map(escapeNonPrintable).join('\n');
   if (status === 200) {
     terminal.out(text);
     return 0;

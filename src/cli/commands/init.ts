@@ -2,13 +2,12 @@
  * `promgate init [DIR]`: writes what is missing for a first run and changes nothing that is there, but for own
  * certificates that end soon. Decides everything first, writes then, promgate.yml last: what is interrupted is completed.
  */
-import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { loadConfig } from '../../config/load.ts';
 import { parseHtpasswd } from '../../formats/htpasswd.ts';
 import { parseCertificates } from '../../formats/x509.ts';
 import { PromgateError } from '../../lib/errors.ts';
-import { createFile, replaceFile } from '../../lib/private-file.ts';
+import { createDirectory, createFile, replaceFile } from '../../lib/private-file.ts';
 import { planCertificates } from '../init/certificates.ts';
 import { firstConfiguration, readFacts } from '../init/configuration.ts';
 import type { ConfigurationFacts } from '../init/configuration.ts';
@@ -18,7 +17,7 @@ import { readFleetList } from '../init/fleet-list.ts';
 import type { FleetListOptions } from '../init/fleet-list.ts';
 import { systemEnvironment } from '../init/environment.ts';
 import type { InitEnvironment } from '../init/environment.ts';
-import { exposedKeys, layoutOf, readIfThere, readPair } from '../init/layout.ts';
+import { exposedKeys, layoutOf, readIfThere, readPair, stateDirectoryOf } from '../init/layout.ts';
 import type { Layout } from '../init/layout.ts';
 import { readAccess } from '../init/gate-access.ts';
 import { nextSteps, shellWord } from '../init/next-steps.ts';
@@ -31,6 +30,8 @@ import type { Terminal } from '../terminal.ts';
 
 export interface InitOptions extends FleetListOptions {
   readonly directory: string;
+  /** Where certificates and lists are kept, which the gate renews; default: the directory, or where its configuration says. */
+  readonly stateDirectory?: string;
   /** Issue the own certificates anew, whatever their end. */
   readonly renew?: boolean;
   /** A file with the CA of the clients: none of our own is made for them. For a first run. */
@@ -48,19 +49,25 @@ export async function initCommand(
   terminal: Terminal,
   environment: InitEnvironment = systemEnvironment(),
 ): Promise<number> {
-  const layout = layoutOf(options.directory);
-  const existing = await readIfThere(layout.config);
+  const existing = await readIfThere(layoutOf(options.directory).config);
+  const kept = keptIn(existing, options.directory);
+  const { stateDirectory = kept } = options;
+  const layout = layoutOf(options.directory, stateDirectory);
+  if (existing !== null && resolve(stateDirectory) !== resolve(kept))
+    throw firstRunOnly('--state-directory', 'cert_file and client_ca_file', layout);
   const clientCa = options.clientCa === undefined ? null : await readClientCa(options.clientCa, layout, existing);
   const fleetList = await readFleetList(options, clientCa);
-  if (existing !== null && options.prometheus !== undefined)
+  // Asked for again by a script that runs with each start: what is written is what it asked for.
+  if (existing !== null && options.prometheus !== undefined && !existing.includes(options.prometheus))
     throw firstRunOnly('--prometheus', 'url under upstreams', layout);
   const { prometheus = DEFAULT_PROMETHEUS } = options;
   const foundPrometheus = existing === null && (await environment.probe(prometheus));
   const now = environment.clock.now();
   const ownCa = existing !== null || (await canHaveList(layout, now)) ? 'own' : 'own-without-list';
+  const certs = options.stateDirectory === undefined ? 'certs' : resolve(layout.certs);
   const configuration =
     existing ??
-    firstConfiguration({ url: prometheus, answers: foundPrometheus }, clientCa === null ? ownCa : fleetList);
+    firstConfiguration({ url: prometheus, answers: foundPrometheus }, clientCa === null ? ownCa : fleetList, certs);
   const facts = readFacts(configuration, options.directory);
   if (facts === null) {
     printError(
@@ -119,6 +126,14 @@ function firstRunOnly(option: string, key: string, { config }: Layout): Promgate
   });
 }
 
+/** Where the configuration that is there names its files, when `init` chose their names; else beside it. */
+function keptIn(existing: string | null, directory: string): string {
+  const facts = existing === null ? null : readFacts(existing, directory);
+  const kept = facts === null ? null : stateDirectoryOf([facts.serverCert, facts.clientCa]);
+  // Printed as it was given.
+  return kept === null || kept === resolve(directory) ? directory : kept;
+}
+
 /** @throws {PromgateError} USAGE when there is a configuration already, or the file holds no CA. */
 async function readClientCa(file: string, layout: Layout, existing: string | null): Promise<string> {
   if (existing !== null) throw firstRunOnly('--client-ca', 'client_ca_file', layout);
@@ -164,9 +179,12 @@ async function carryOut(
     return;
   }
   try {
-    await mkdir(layout.certs, { recursive: true });
+    await createDirectory(layout.directory);
+    await createDirectory(layout.certs);
   } catch (error) {
-    throw new PromgateError('FILE_WRITE', `cannot make the directory ${layout.certs}`, { cause: error });
+    throw new PromgateError('FILE_WRITE', `cannot make the directories ${layout.directory} and ${layout.certs}`, {
+      cause: error,
+    });
   }
   const write = async ({ path, text, mode, replace }: Write): Promise<void> => {
     if (replace) await replaceFile(path, text);

@@ -205,7 +205,7 @@ async function serve(
     clock,
     ready: () => {
       const reasons = [...(listening ? [] : ['not listening yet']), ...(draining ? ['shutting down'] : [])];
-      return { ready: reasons.length === 0, reasons };
+      return { ready: reasons.length === 0, reasons, worries: [...crlKeeper.worries(), ...renewer.worries()] };
     },
     reload: async () => reportReload(await reloader.reload('the admin address')),
     lockouts: () => passwordCheck.lockouts(),

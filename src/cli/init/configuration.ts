@@ -31,17 +31,20 @@ function wayAround(url: string): string {
 }
 
 /**
+ * @param certs the directory of the certificates, as the file names it.
  * @param clientCa whose certificates identify a client; without a list where none is there and none can be made; or the
  *   list of a given CA.
  */
 export function firstConfiguration(
   prometheus: FoundPrometheus,
   clientCa: 'own' | 'own-without-list' | FleetList = 'own',
+  certs = 'certs',
 ): string {
+  const own = (file: string): string => JSON.stringify(`${certs}/${file}`).replace(/^"([\w./-]+)"$/, '$1');
   const list = `
-  # Whom it has revoked: \`promgate pki revoke\` shuts out at once, and the gate renews the list by itself.
-  client_crl_files: [certs/ca.crl]`;
-  const given = typeof clientCa === 'string' ? null : fleetListLines(clientCa);
+  # Whom it has revoked: \`promgate pki revoke\` shuts out at once. The gate renews this list as it renews cert_file.
+  client_crl_files: [${own('ca.crl')}]`;
+  const given = typeof clientCa === 'string' ? null : fleetListLines(clientCa, own);
   const { url, answers } = prometheus;
   const upstreams = answers
     ? `  # The Prometheus that answered when this file was written. ${wayAround(url)}
@@ -64,11 +67,12 @@ export function firstConfiguration(
 listen_addresses: [":9095"]
 
 tls_server_config:
-  # What the gate shows. With a third of its life left the gate renews it by itself, while certs/ca.key is there.
-  cert_file: certs/server.crt
-  key_file: certs/server.key
+  # What the gate shows. It renews the file by itself, with a third of its life left, where it may write ${certs} and
+  # finds ca.key there; \`promgate check\` and the log say so where it cannot.
+  cert_file: ${own('server.crt')}
+  key_file: ${own('server.key')}
   # Whose certificates identify a client.
-  client_ca_file: certs/${given === null ? 'ca' : 'client-ca'}.crt${clientCa === 'own' ? list : (given?.inTls ?? '')}
+  client_ca_file: ${own(given === null ? 'ca.crt' : 'client-ca.crt')}${clientCa === 'own' ? list : (given?.inTls ?? '')}
 ${given?.section ?? ''}
 # Users and hashed passwords; \`promgate passwd .htpasswd add USER\` changes them.
 htpasswd_file: .htpasswd

@@ -49,19 +49,22 @@ async function readList(file: string, clientCa: string): Promise<string> {
 }
 
 /** The lines of the configuration: behind `client_ca_file`, and a section of its own. */
-export function fleetListLines({ text, from }: FleetList): { readonly inTls: string; readonly section: string } {
+export function fleetListLines(
+  { text, from }: FleetList,
+  own: (file: string) => string,
+): { readonly inTls: string; readonly section: string } {
   if (text === null && from === null) return { inTls: '', section: '' };
   const inTls = `
   # Whom it has revoked.
-  client_crl_files: [certs/client-ca.crl]`;
+  client_crl_files: [${own('client-ca.crl')}]`;
   if (from === null) return { inTls, section: '' };
   const section = `
 # From where the list comes, and by which CA that gate is verified.
 crl:
   fetch:
     - url: ${from}
-      file: certs/client-ca.crl
-      ca_file: certs/client-ca.crt
+      file: ${own('client-ca.crl')}
+      ca_file: ${own('client-ca.crt')}
 `;
   return { inTls, section };
 }

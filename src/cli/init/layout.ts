@@ -1,6 +1,6 @@
 /** Where `init` keeps what, and in what state each certificate with its key is. Reads, never writes. */
 import { lstat, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { keyMatches, parseCertificates } from '../../formats/x509.ts';
 import type { CertificateInfo } from '../../formats/x509.ts';
 import { PromgateError } from '../../lib/errors.ts';
@@ -36,8 +36,9 @@ export type PairState =
   | { readonly kind: 'complete'; readonly pair: CertificateAndKey; readonly certificate: CertificateInfo }
   | { readonly kind: 'unusable'; readonly message: string };
 
-export function layoutOf(directory: string): Layout {
-  const certs = join(directory, 'certs');
+/** @param stateDirectory where what the gate renews is kept; default: beside the configuration. */
+export function layoutOf(directory: string, stateDirectory = directory): Layout {
+  const certs = join(stateDirectory, 'certs');
   const pair = (name: string): PairPaths => ({ cert: join(certs, `${name}.crt`), key: join(certs, `${name}.key`) });
   return {
     directory,
@@ -51,6 +52,15 @@ export function layoutOf(directory: string): Layout {
     clientCrl: join(certs, 'client-ca.crl'),
     client: pair('prometheus'),
   };
+}
+
+/** The state directory that a configuration which `init` wrote names; null when its certificates are elsewhere. */
+export function stateDirectoryOf(files: readonly (string | null)[]): string | null {
+  for (const file of files) {
+    const certs = file === null ? '' : dirname(file);
+    if (basename(certs) === 'certs' && /^(?:server|ca)\.crt$/.test(basename(file ?? ''))) return dirname(certs);
+  }
+  return null;
 }
 
 export async function readPair(paths: PairPaths): Promise<PairState> {

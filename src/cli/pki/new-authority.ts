@@ -1,7 +1,7 @@
 /** `promgate pki init`: a new CA with an empty revocation list. Never touches one that is there. */
-import { lstat, mkdir } from 'node:fs/promises';
+import { lstat } from 'node:fs/promises';
 import { PromgateError } from '../../lib/errors.ts';
-import { createFile } from '../../lib/private-file.ts';
+import { createDirectory, createFile } from '../../lib/private-file.ts';
 import { authorityPaths, readAuthority } from '../../tls/authority/authority-directory.ts';
 import { createCa } from '../../tls/authority/certificate-authority.ts';
 import { updateCrl } from '../../tls/authority/crl-file.ts';
@@ -85,7 +85,7 @@ async function newPassphrase({ input }: PkiEnvironment): Promise<string> {
 
 async function makeDirectory(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true });
+    await createDirectory(directory);
   } catch (error) {
     throw new PromgateError('FILE_WRITE', `cannot make the directory ${directory}`, { cause: error });
   }

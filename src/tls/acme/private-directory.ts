@@ -7,7 +7,7 @@ import { lstat, mkdir, open, readdir, rename } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PromgateError } from '../../lib/errors.ts';
-import { createFile, replaceFile } from '../../lib/private-file.ts';
+import { createFile, replaceFile, whyNotWritable } from '../../lib/private-file.ts';
 
 const LARGEST_FILE = 1024 * 1024;
 const OTHERS_MAY_WRITE = 0o022;
@@ -77,7 +77,16 @@ export function privateDirectory(path: string, ownerUid: number | null): Private
         await mkdir(path, { recursive: true, mode: 0o700 });
       } catch (error) {
         // EEXIST: something other than a directory; it is judged below.
-        if (codeOf(error) !== 'EEXIST') throw unwritable(path, error);
+        if (codeOf(error) !== 'EEXIST') {
+          // On a file system that is mounted read-only a recursive mkdir says ENOENT.
+          const code = (await whyNotWritable(path)) ?? codeOf(error);
+          const hint =
+            'set state_dir of acme to a directory that the gate may write: /var/lib/promgate/acme in its unit';
+          throw new PromgateError('FILE_WRITE', `cannot make the state directory ${path}: ${code}`, {
+            hint,
+            cause: error,
+          });
+        }
       }
       const stat = await lstat(path).catch((error: unknown) => {
         throw unwritable(path, error);
@@ -91,6 +100,11 @@ export function privateDirectory(path: string, ownerUid: number | null): Private
       }
       if ((stat.mode & OTHERS_MAY_WRITE) !== 0) {
         throw unsafe('can be written by other users', `chmod 0700 ${path}`);
+      }
+      const obstacle = await whyNotWritable(path);
+      if (obstacle !== null) {
+        const hint = 'set state_dir of acme to a directory that the gate may write: /var/lib/promgate/acme in its unit';
+        throw new PromgateError('FILE_WRITE', `cannot write the state directory ${path}: ${obstacle}`, { hint });
       }
     },
     names: () => readdir(path).catch(() => []),

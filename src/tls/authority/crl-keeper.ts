@@ -6,6 +6,7 @@ import { basename, dirname } from 'node:path';
 import type { Config } from '../../config/config.ts';
 import type { Crl } from '../../formats/crl.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { whyNotWritable } from '../../lib/private-file.ts';
 import { authorityPaths, ownCas, readAuthority } from './authority-directory.ts';
 import { readCrls, updateCrl } from './crl-file.ts';
 import { createHourlyCare } from './hourly-care.ts';
@@ -13,8 +14,11 @@ import type { KeeperLog } from './hourly-care.ts';
 
 export type { KeeperLog } from './hourly-care.ts';
 
+/** How much earlier than its CA a list may end to count as lasting as long. */
+const SLACK_MS = 31 * 86_400_000;
+
 /** Why a list is not renewed by the gate. */
-export type CrlState = 'kept' | 'key_encrypted' | 'key_missing' | 'foreign' | 'failed';
+export type CrlState = 'kept' | 'key_encrypted' | 'key_missing' | 'unwritable' | 'foreign' | 'failed';
 
 export interface CrlKeeperMetrics {
   /** One series per list: whether the gate keeps it fresh. */
@@ -27,6 +31,8 @@ export interface CrlKeeper {
   follow(files: Config['files']): void;
   /** Looks now; never rejects. */
   look(): Promise<void>;
+  /** What the last look found that nobody mends without being told, one sentence each. */
+  worries(): readonly string[];
   close(): void;
 }
 
@@ -76,9 +82,11 @@ export function createCrlKeeper(ports: {
 }): CrlKeeper {
   const { clock, log, metrics } = ports;
   const states = new Map<string, CrlState>();
+  const worries = new Map<string, string>();
 
   function tell(file: string, state: CrlState, detail: object = {}): void {
     metrics.crlKept(file, state === 'kept');
+    if (state !== 'unwritable') worries.delete(file);
     if (states.get(file) === state) return;
     states.set(file, state);
     const hint = `\`promgate pki crl --directory=${dirname(file)}\` renews it`;
@@ -86,6 +94,11 @@ export function createCrlKeeper(ports: {
       log.warn({ file, hint }, 'the gate cannot renew this revocation list: the key of its CA has a passphrase');
     } else if (state === 'key_missing') {
       log.warn({ file, hint }, 'the gate cannot renew this revocation list: the key of its CA is not here');
+    } else if (state === 'unwritable') {
+      log.error(
+        { file, hint: 'let the gate write there, or make a list that lasts', ...detail },
+        worries.get(file) ?? '',
+      );
     } else if (state === 'failed') {
       log.error({ file, hint, ...detail }, 'renewing the revocation list failed, it is tried again every hour');
     }
@@ -102,6 +115,18 @@ export function createCrlKeeper(ports: {
     const { key } = authority;
     if (key.kind !== 'ready') {
       tell(file, key.kind === 'encrypted' ? 'key_encrypted' : 'key_missing');
+      return;
+    }
+    const obstacle = await whyNotWritable(dirname(file));
+    const ends = crls.map(({ nextUpdate }) => nextUpdate ?? Infinity);
+    // A list that lasts as long as its CA needs nobody.
+    if (obstacle !== null && Math.min(...ends) < authority.certificate.notAfter - SLACK_MS) {
+      const end = new Date(Math.min(...ends)).toISOString();
+      worries.set(
+        file,
+        `cannot write ${dirname(file)} (${obstacle}): the list ${file} ends ${end} and nothing renews it`,
+      );
+      tell(file, 'unwritable');
       return;
     }
     const own = new Set(ownCas(authority, key.pems).map(({ certificate }) => certificate.subjectKey));
@@ -125,15 +150,21 @@ export function createCrlKeeper(ports: {
     failed: (file, reason) => {
       metrics.crlRefreshed(false);
       tell(file, 'failed', { reason });
+      worries.set(file, `the list ${file} is not renewed: ${reason}`);
     },
   });
   return {
     follow(configured) {
       const files = ownCrls(configured);
-      for (const file of states.keys()) if (!files.includes(file)) states.delete(file);
+      for (const file of states.keys()) {
+        if (files.includes(file)) continue;
+        states.delete(file);
+        worries.delete(file);
+      }
       care.follow(files);
     },
     look: () => care.look(),
+    worries: () => [...worries.values()],
     close: () => {
       care.close();
     },

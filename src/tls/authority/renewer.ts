@@ -7,7 +7,7 @@ import type { KeyPair } from '../../config/config.ts';
 import { spkiPin } from '../../formats/spki-pin.ts';
 import { parseCertificates } from '../../formats/x509.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { replaceFile } from '../../lib/private-file.ts';
+import { replaceFile, whyNotWritable } from '../../lib/private-file.ts';
 import { ownCas, readAuthority, readIfThere, recordIssued } from './authority-directory.ts';
 import { createHourlyCare } from './hourly-care.ts';
 import type { KeeperLog } from './hourly-care.ts';
@@ -26,6 +26,8 @@ export interface Renewer {
   follow(certificates: readonly KeyPair[]): void;
   /** Looks now; never rejects. */
   look(): Promise<void>;
+  /** What the last look found that nobody mends without being told, one sentence each. */
+  worries(): readonly string[];
   close(): void;
 }
 
@@ -60,6 +62,7 @@ export function createRenewer(ports: {
 }): Renewer {
   const { clock, log, metrics } = ports;
   const said = new Map<string, string>();
+  const worries = new Map<string, string>();
 
   async function lookAt(pair: KeyPair): Promise<void> {
     const authority = await readAuthority(dirname(pair.name));
@@ -72,6 +75,18 @@ export function createRenewer(ports: {
     // During a rotation it may still be of the former CA; the new one has the say.
     if (leaf?.serial !== pair.serial) return;
     if (!ownCas(authority, pems).some(({ certificate }) => isSignedBy(leaf, certificate))) return;
+    const directory = dirname(pair.name);
+    const obstacle = await whyNotWritable(directory);
+    if (obstacle !== null) {
+      const end = new Date(leaf.notAfter).toISOString();
+      const worry = `cannot write ${directory} (${obstacle}): the certificate ${pair.name} ends ${end} and nothing renews it`;
+      if (worries.get(pair.name) !== worry) {
+        log.error({ file: pair.name, hint: 'let the gate write there, or run `promgate init` by a timer' }, worry);
+      }
+      worries.set(pair.name, worry);
+      return;
+    }
+    worries.delete(pair.name);
     const decision = decideRenewal(leaf, authority.certificate.notAfter, clock.now());
     if (decision.kind === 'wait') return;
     if (decision.kind === 'ends-with-ca') {
@@ -115,13 +130,17 @@ export function createRenewer(ports: {
     failed: ({ name }, reason) => {
       metrics.certificateRenewed(name, false);
       tell(name, reason);
+      worries.set(name, `the certificate ${name} is not renewed: ${reason}`);
     },
   });
   return {
     follow(configured) {
-      care.follow(configured.filter(({ name }) => name !== 'inline'));
+      const files = configured.filter(({ name }) => name !== 'inline');
+      for (const name of worries.keys()) if (!files.some((file) => file.name === name)) worries.delete(name);
+      care.follow(files);
     },
     look: () => care.look(),
+    worries: () => [...worries.values()],
     close: () => {
       care.close();
     },
