@@ -8,7 +8,6 @@ import { PromgateError } from '../lib/errors.ts';
 import type { InitOptions } from './commands/init.ts';
 import { addPkiCommands } from './pki/arguments.ts';
 import { printError, processTerminal } from './terminal.ts';
-import type { InitOptions } from './commands/init.ts';
 import type { Terminal } from './terminal.ts';
 import { VERSION } from './version.ts';
 

@@ -1,19 +1,12 @@
 /** Who this process is, and becoming the user that runs the gate to see what that one sees. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import type { Reader } from '../config/file-mode.ts';
 import { PromgateError } from '../lib/errors.ts';
 import { quoteForeign } from '../lib/foreign-text.ts';
 
-export interface ProcessUser {
-  readonly uid: number;
-  /** Of all its groups, the primary one first. */
-  readonly gids: readonly number[];
-  /** null: the system does not know one. */
-  readonly name: string | null;
-}
-
 /** null where the system has no users to tell apart. */
-export function processUser(): ProcessUser | null {
+export function processUser(): Reader | null {
   const { geteuid, getegid, getgroups } = process;
   if (geteuid === undefined || getegid === undefined || getgroups === undefined) return null;
   const [uid, gid] = [geteuid(), getegid()];
@@ -21,6 +14,7 @@ export function processUser(): ProcessUser | null {
     uid,
     gids: [...new Set([gid, ...getgroups()])],
     name: nameIn('/etc/passwd', uid),
+    groupName: (id) => nameIn('/etc/group', id) ?? String(id),
   };
 }
 

@@ -9,7 +9,7 @@ import { parseCertificates } from '../formats/x509.ts';
 import { whyNotWritable } from '../lib/private-file.ts';
 import type { DocumentPath, Problem } from '../lib/problem.ts';
 import type { AcmeDirectory } from './config.ts';
-import { modeProblem } from './files.ts';
+import { modeProblem } from './file-mode.ts';
 import type { OperatorFiles } from './files.ts';
 import { findings, groupResult, take } from './groups.ts';
 import type { Findings, GroupResult } from './groups.ts';

@@ -4,7 +4,7 @@ import type { CertificateInfo } from '../formats/x509.ts';
 import type { DocumentPath, Problem } from '../lib/problem.ts';
 import type { KeyPair } from './config.ts';
 import { unrenewable } from './crl-refresh.ts';
-import { modeProblem } from './files.ts';
+import { modeProblem } from './file-mode.ts';
 import type { FileText, OperatorFiles } from './files.ts';
 import { findings, formatTime, groupResult, take } from './groups.ts';
 import type { Findings, GroupResult } from './groups.ts';

@@ -4,18 +4,18 @@
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { access, open, stat as statOf } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import type { DocumentPath, Problem } from '../lib/problem.ts';
 import type { ConfigSource } from './config.ts';
+import { accessHint } from './file-mode.ts';
+import type { Permissions, ReadFile, Reader } from './file-mode.ts';
 
 export const LARGEST_FILE = 16 * 1024 * 1024;
 
-export interface FileText {
+export interface FileText extends ReadFile {
   readonly text: string;
-  /** Permission bits. */
-  readonly mode: number;
   /** As it is named in messages: relative names are relative to the configuration file. */
   readonly name: string;
 }
@@ -44,8 +44,11 @@ export interface OperatorFiles {
   used(): readonly WatchedFile[];
 }
 
-/** @param configFile the configuration file's name; relative names in it are relative to its directory. */
-export function operatorFiles(configFile: string): OperatorFiles {
+/**
+ * @param configFile the configuration file's name; relative names in it are relative to its directory.
+ * @param reader for what is said of permissions.
+ */
+export function operatorFiles(configFile: string, reader: Reader | null = null): OperatorFiles {
   const used = new Map<string, WatchedFile>();
   return {
     async read(written, { path, source }) {
@@ -53,10 +56,14 @@ export function operatorFiles(configFile: string): OperatorFiles {
       if (pasted !== null) return { ok: false, problem: pasted, isMissing: false };
       const name = isAbsolute(written) ? written : join(dirname(configFile), written);
       const absolute = resolve(name);
-      const result = await readRegularFile(name);
+      const result = await readRegularFile(name, reader);
       used.set(`${source} ${absolute}`, { path: absolute, source, digest: result.digest });
-      // Editors of Windows put a BOM before passwords and certificates; nothing that is read here begins with one.
-      if (result.ok) return { ok: true, name, text: result.text.replace(/^\ufeff/, ''), mode: result.mode };
+      if (result.ok) {
+        const directory = await statOf(dirname(absolute)).catch(() => result);
+        // Editors of Windows put a BOM before passwords and certificates; nothing that is read here begins with one.
+        const text = result.text.replace(/^\ufeff/, '');
+        return { ...result, ok: true, name, text, directory, isFixed: await isReadOnly(name), reader };
+      }
       const { message, hint, code } = result;
       const problem: Problem = { severity: 'error', message, path, ...(hint === undefined ? {} : { hint }) };
       return { ok: false, problem, isMissing: code === 'ENOENT' };
@@ -87,7 +94,7 @@ function pastedText(written: string, path: DocumentPath): Problem | null {
 export type ReadResult = {
   /** Changes with the content, or with the reason why there is none. */ readonly digest: string;
 } & (
-  | { readonly ok: true; readonly text: string; readonly mode: number }
+  | ({ readonly ok: true; readonly text: string } & Permissions)
   | {
       readonly ok: false;
       readonly message: string;
@@ -97,7 +104,7 @@ export type ReadResult = {
 );
 
 /** Reads a regular file of at most 16 MiB as UTF-8; what goes wrong is a sentence with the way out. */
-export async function readRegularFile(name: string): Promise<ReadResult> {
+export async function readRegularFile(name: string, reader: Reader | null = null): Promise<ReadResult> {
   let handle: FileHandle | undefined;
   try {
     // Without O_NONBLOCK the opening of a named pipe waits for a writer.
@@ -108,9 +115,10 @@ export async function readRegularFile(name: string): Promise<ReadResult> {
     const content = await readBounded(handle);
     if (content === null) return fault(name, 'is larger than 16 MiB');
     const digest = createHash('sha256').update(content).digest('hex');
-    return { ok: true, text: content.toString('utf8'), mode: stat.mode & 0o777, digest };
+    const { mode, uid, gid } = stat;
+    return { ok: true, text: content.toString('utf8'), mode: mode & 0o777, uid, gid, digest };
   } catch (error) {
-    return unreadable(name, (error as NodeJS.ErrnoException).code ?? 'unknown error');
+    return await unreadable(name, (error as NodeJS.ErrnoException).code ?? 'unknown error', reader);
   } finally {
     await handle?.close().catch(() => undefined);
   }
@@ -134,33 +142,21 @@ function fault(name: string, what: string, hint?: string): ReadResult & { readon
   return { ok: false, message, digest: message, ...(hint === undefined ? {} : { hint }) };
 }
 
-function unreadable(name: string, code: string): ReadResult {
+async function unreadable(name: string, code: string, reader: Reader | null): Promise<ReadResult> {
   if (code === 'ENOENT' || code === 'ENOTDIR') {
     const hint = 'relative names are relative to the directory of the configuration file';
     return { ...fault(name, 'does not exist', hint), code: 'ENOENT' };
   }
   if (code === 'EACCES' || code === 'EPERM') {
-    const hint =
-      'let the user that runs promgate read it: chgrp its group and chmod 0640, and x on every directory above';
-    return fault(name, 'cannot be read: permission denied', hint);
+    return fault(name, 'cannot be read: permission denied', await accessHint(name, reader));
   }
   return fault(name, `cannot be read: ${code}`);
 }
 
-const READ_BY_GROUP_OR_OTHERS = 0o044;
-const READ_BY_OTHERS = 0o004;
-
-/** A warning when a secret file is open to more users than it needs; htpasswd files belong to a group at times. */
-export function modeProblem(file: FileText, path: DocumentPath, readers: 'owner' | 'group'): Problem | null {
-  const tooMany = readers === 'owner' ? READ_BY_GROUP_OR_OTHERS : READ_BY_OTHERS;
-  if ((file.mode & tooMany) === 0) return null;
-  const mode = file.mode.toString(8).padStart(4, '0');
-  const who = (file.mode & READ_BY_OTHERS) === 0 ? 'its group' : 'every user of this machine';
-  const better = readers === 'owner' ? '0600' : '0640';
-  return {
-    severity: 'warning',
-    message: `${JSON.stringify(file.name)} can be read by ${who} (mode ${mode})`,
-    hint: `chmod ${better} ${file.name}`,
-    path,
-  };
+/** Whether its file system is mounted read-only: nothing can be mended there. */
+async function isReadOnly(name: string): Promise<boolean> {
+  return access(name, constants.W_OK).then(
+    () => false,
+    (error: unknown) => (error as NodeJS.ErrnoException).code === 'EROFS',
+  );
 }

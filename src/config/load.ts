@@ -13,6 +13,7 @@ import type { Config, ConfigSource, ListenAddress } from './config.ts';
 import { enrollmentProblems } from './enrollment-files.ts';
 import { isSettling, readAllGroups, readGroup } from './file-groups.ts';
 import type { Groups } from './file-groups.ts';
+import type { Reader } from './file-mode.ts';
 import { operatorFiles, readRegularFile } from './files.ts';
 import type { ReadResult, WatchedFile } from './files.ts';
 import { isError, parseConfig } from './parse.ts';
@@ -29,6 +30,8 @@ export interface Loaded {
   readonly raw: Raw;
   readonly groups: Groups;
   readonly files: readonly WatchedFile[];
+  /** Warnings: whoever loaded it has told them. */
+  readonly problems?: readonly Problem[];
 }
 
 export interface LoadOptions {
@@ -40,6 +43,8 @@ export interface LoadOptions {
   /** Before 24, keys of different types beside each other are refused; absent counts as before 24. */
   readonly nodeMajor?: number;
   readonly clock?: Clock;
+  /** Who reads, for what is said of permissions; null or absent: the owner of each file is assumed. */
+  readonly reader?: Reader | null;
 }
 
 export interface LoadSuccess {
@@ -66,7 +71,7 @@ export type LoadResult = LoadSuccess | LoadFailure;
 
 /** Reads everything. `file` may be relative; it is printed as it is given. */
 export async function loadConfig(file: string, options: LoadOptions): Promise<LoadResult> {
-  const content = await readRegularFile(file);
+  const content = await readRegularFile(file, options.reader ?? null);
   const yaml: WatchedFile = { path: absolutePath(file), source: 'config', digest: content.digest };
   const failure = (problems: readonly Problem[], text: string): LoadFailure => {
     return { ok: false, problems, text, files: [yaml], settling: false };
@@ -79,7 +84,7 @@ export async function loadConfig(file: string, options: LoadOptions): Promise<Lo
   if (!written.ok) return failure(written.problems, text);
   const { raw } = written;
   const listen = listenOf(raw, options);
-  const files = operatorFiles(file);
+  const files = operatorFiles(file, options.reader ?? null);
   const reading = { raw, files, configFile: file, now: now(options), crlsInForce: crlsInForce(options) };
   const read = await readAllGroups(reading);
   const { certificates, trust, users, upstreams, acme } = read.values;
@@ -105,7 +110,7 @@ export async function loadSource(current: Loaded, source: ConfigSource, options:
   const listen = listenOf(raw, options);
   const reading = {
     raw,
-    files: operatorFiles(file),
+    files: operatorFiles(file, options.reader ?? null),
     configFile: file,
     now: now(options),
     crlsInForce: crlsInForce(options),
@@ -188,5 +193,5 @@ interface Parts {
 function success(parts: Parts, { generation }: LoadOptions, problems: readonly Problem[]): LoadSuccess {
   const { text, raw, groups, files } = parts;
   const config = resolveConfig({ ...parts, generation, authentication: deriveAuthentication(raw) });
-  return { ok: true, config, problems, text, loaded: { config, text, raw, groups, files } };
+  return { ok: true, config, problems, text, loaded: { config, text, raw, groups, files, problems } };
 }

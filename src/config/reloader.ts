@@ -19,6 +19,8 @@ import type { FileWatch } from './watch.ts';
 /** certbot and Kubernetes replace certificate and key one after the other. */
 const SETTLE_MS = 5000;
 const SETTLE_STEP_MS = 250;
+/** The trigger of a reload that nobody asked for. */
+const A_CHANGE = 'a file has changed';
 /** Problems in the log; the terminal shows more. */
 const MOST_LOGGED = 20;
 
@@ -45,7 +47,7 @@ export interface ReloadMetrics {
 export interface ReloaderPorts {
   /** What runs already. */
   readonly initial: Loaded;
-  readonly options: Pick<LoadOptions, 'listenAddresses' | 'nodeMajor'>;
+  readonly options: Pick<LoadOptions, 'listenAddresses' | 'nodeMajor' | 'reader'>;
   /** Puts a Config to work; when it throws, the old one stays. */
   apply(config: Config): void | Promise<void>;
   readonly metrics: ReloadMetrics;
@@ -81,6 +83,8 @@ export function createReloader(ports: ReloaderPorts): Reloader {
   let running: Promise<unknown> = Promise.resolve();
   let waiting: Promise<ReloadResult> | null = null;
   let closed = false;
+  /** What was said of the files, so that a change of one of them does not say the rest again. */
+  const told = new Set(tellProblems(initial.problems ?? [], initial.config.file, initial.text).map(keyOf));
 
   const loadOptions = (): LoadOptions => ({
     ...options,
@@ -188,10 +192,17 @@ export function createReloader(ports: ReloaderPorts): Reloader {
     if (applied !== '') log.info({ trigger, generation, hash, applied }, 'configuration reloaded');
     else if (failed.length === 0) log.info({ trigger, generation }, 'configuration reloaded, nothing changed');
     if (failed.length > 0) log.error({ trigger, failed }, 'reload failed, the last good state stays');
-    logProblems(last.problems);
+    logProblems(trigger === A_CHANGE ? newOf(last.problems) : last.problems);
+    told.clear();
+    for (const problem of last.problems) told.add(keyOf(problem));
     if (applied !== '' && restartNeeded.length > 0)
       log.warn({ restartNeeded }, 'changed, but in force only after a restart');
     return { ok: failed.length === 0, problems: last.rendered, restartNeeded };
+  }
+
+  /** A renewal is such a change: what was said before is not said again each time. Errors always are. */
+  function newOf(problems: readonly ToldProblem[]): readonly ToldProblem[] {
+    return problems.filter((problem) => problem.severity === 'error' || !told.has(keyOf(problem)));
   }
 
   function logProblems(problems: readonly ToldProblem[]): void {
@@ -228,7 +239,7 @@ export function createReloader(ports: ReloaderPorts): Reloader {
     watch?.(initial.files, {
       clock,
       onChange: () => {
-        void reload('a file has changed');
+        void reload(A_CHANGE);
       },
     }) ?? null;
 
@@ -256,4 +267,8 @@ function restartKeys(initial: Config, now: Config): string[] {
   if (listen(initial) !== listen(now)) keys.push('listen_addresses');
   if (JSON.stringify(initial.admin.address) !== JSON.stringify(now.admin.address)) keys.push('admin_address');
   return keys;
+}
+
+function keyOf({ severity, message }: Pick<ToldProblem, 'severity' | 'message'>): string {
+  return `${severity} ${message}`;
 }

@@ -4,7 +4,7 @@ import type { DocumentPath, Parsed } from '../lib/problem.ts';
 import { parsed, unparsed } from '../lib/problem.ts';
 import { validityProblems } from './certificates.ts';
 import type { UpstreamAuthorization, UpstreamTls } from './config.ts';
-import { modeProblem } from './files.ts';
+import { modeProblem } from './file-mode.ts';
 import type { FileText, OperatorFiles } from './files.ts';
 import { findings, groupResult, take } from './groups.ts';
 import type { Findings, GroupResult } from './groups.ts';

@@ -4,7 +4,7 @@ import { parseHtpasswd } from '../formats/htpasswd.ts';
 import type { HtpasswdHash } from '../formats/htpasswd.ts';
 import type { Problem } from '../lib/problem.ts';
 import type { UserLine, Users } from './config.ts';
-import { modeProblem } from './files.ts';
+import { modeProblem } from './file-mode.ts';
 import type { OperatorFiles } from './files.ts';
 import { findings, groupResult } from './groups.ts';
 import type { GroupResult } from './groups.ts';

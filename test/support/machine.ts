@@ -16,7 +16,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const HAS_USERS = process.getuid?.() === 0;
 
 const ONE_USER = `
-useradd() { :; }; userdel() { :; }; chown() { :; }; chgrp() { :; }
+useradd() { :; }; userdel() { :; }; groupadd() { :; }; usermod() { :; }; chown() { :; }; chgrp() { :; }
 runuser() { shift 3; "$@"; }
 setpriv() { while [ "\${1#--}" != "$1" ]; do shift; done; "$@"; }
 install() { local a=(); while [ $# -gt 0 ]; do case $1 in -o|-g) shift;; *) a+=("$1");; esac; shift; done; command install "\${a[@]}"; }

@@ -21,10 +21,11 @@ export async function checkCommand(
   { user }: CheckOptions = {},
 ): Promise<number> {
   if (user !== undefined) becomeUser(user);
+  const reader = processUser();
   let failed = false;
   for (const file of files) {
     const nodeMajor = Number.parseInt(process.versions.node, 10);
-    const result = await loadConfig(file, { generation: 1, nodeMajor });
+    const result = await loadConfig(file, { generation: 1, nodeMajor, reader });
     if (result.problems.length > 0) terminal.err(renderProblems(result.problems, file, result.text));
     failed ||= !result.ok;
     terminal.out(

@@ -5,7 +5,7 @@
 import type { Config } from '../../config/config.ts';
 import { renderProblems } from '../../config/explain.ts';
 import { loadConfig } from '../../config/load.ts';
-import type { Loaded } from '../../config/load.ts';
+import type { Loaded, LoadOptions } from '../../config/load.ts';
 import { createReloader } from '../../config/reloader.ts';
 import { FIRST_NODE_WITH_MIXED_KEYS } from '../../config/tls-names.ts';
 import { systemClock } from '../../lib/clock.ts';
@@ -40,6 +40,7 @@ import { fetchMissingLists } from '../missing-lists.ts';
 import { createAcmeOverlay } from '../acme/overlay.ts';
 import { acmeDigest } from '../acme/settings-digest.ts';
 import { createRenewalJob } from '../acme/renewal-job.ts';
+import { processUser } from '../process-user.ts';
 import { reportCertificates } from '../certificate-report.ts';
 import { resolveAsThisHost } from '../name-resolution.ts';
 import { watchSignals } from '../signals.ts';
@@ -66,7 +67,7 @@ const DAY_MS = 86_400_000;
 export async function runCommand(options: RunOptions, terminal: Terminal): Promise<number> {
   const nodeMajor = Number.parseInt(process.versions.node, 10);
   const { configFile, listenAddresses } = options;
-  const loadOptions = { listenAddresses, nodeMajor };
+  const loadOptions = { listenAddresses, nodeMajor, reader: processUser() };
   const metrics = createMetrics({ clock: systemClock, version: VERSION, nodeVersion: process.version });
   const log = createLog({
     level: options.logLevel,
@@ -94,7 +95,7 @@ export async function runCommand(options: RunOptions, terminal: Terminal): Promi
 
 async function serve(
   first: Loaded,
-  loadOptions: { readonly listenAddresses: readonly string[]; readonly nodeMajor: number },
+  loadOptions: Pick<LoadOptions, 'listenAddresses' | 'reader'> & { readonly nodeMajor: number },
   { log, metrics }: { readonly log: Log; readonly metrics: GateMetrics },
 ): Promise<number> {
   const clock = systemClock;
