@@ -97,7 +97,12 @@ export const DENY_REASONS = {
     level: 'debug',
   },
   // accept: requests
-  header_timeout: { status: 408, public: 'request timeout', meaning: 'The request headers or body came too slowly.' },
+  header_timeout: {
+    status: 408,
+    public: 'request timeout',
+    meaning:
+      'The request headers or body came too slowly; or bodies that were still coming held 32 MiB, and its identity had most of them.',
+  },
   headers_too_large: {
     status: 431,
     public: 'request header fields too large',

@@ -5,6 +5,7 @@
 import type { FastifyRequest } from 'fastify';
 import fp from 'fastify-plugin';
 import type { Config, Upstream } from '../../config/config.ts';
+import type { Clock } from '../../lib/clock.ts';
 import type { Answer } from '../answer.ts';
 import { hasBody, sendContinue } from '../message.ts';
 import { partyOf } from '../party.ts';
@@ -23,6 +24,7 @@ import type { UpstreamHeaders } from './upstream-request.ts';
 
 /** What outlives the app. */
 interface Upstreams {
+  readonly clock: Clock;
   readonly pools: UpstreamPools;
   readonly scrapes: Scrapes;
   readonly self: ServedUpstream;
@@ -43,7 +45,7 @@ export const forwardPlugin = fp<ForwardOptions>(
     await registerProxy(app, {
       before: (request) => beforeAsking(request, upstreams),
       send: (crossing, headers) => {
-        forward(crossing, headers, upstreams.pools);
+        forward(crossing, headers, upstreams);
       },
       write: ({ passage, request }) => headersFor(passage, request),
     });
@@ -108,13 +110,16 @@ function askFor(
 function forward(
   { passage, request, response }: Crossing,
   headers: Record<string, string | string[] | undefined>,
-  pools: UpstreamPools,
+  { pools, clock }: Upstreams,
 ): void {
   const { upstream, target, answer } = passage;
   if (upstream === null) throw new Error('no upstream to ask');
   const length = announcedLength(request);
   const body = hasBody(request)
     ? new RequestBody(request, {
+        party: partyOf(passage),
+        memory: pools.bodies,
+        clock,
         limit: upstream.requestBodyLimit,
         onWanted: () => {
           if (passage.expectsContinue) sendContinue(response);
@@ -124,6 +129,11 @@ function forward(
         },
       })
     : null;
+  if (body !== null) {
+    passage.releases.push(() => {
+      body.release();
+    });
+  }
   const framed = body !== null && length !== null ? { ...headers, 'content-length': String(length) } : headers;
   const question = {
     party: partyOf(passage),

@@ -6,6 +6,7 @@ import type { LookupFunction } from 'node:net';
 import type { Config, Upstream } from '../../config/config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Metrics } from '../../observe/ports.ts';
+import { BodyMemory } from './body-memory.ts';
 import { clientFactory, poolKey } from './connector.ts';
 import { Pool } from './pool.ts';
 
@@ -19,6 +20,8 @@ export interface UpstreamPoolsOptions {
 export interface UpstreamPools {
   /** Holds the pools of a configuration until the returned function is called. */
   retain(config: Config): () => void;
+  /** Of requests to all upstreams together. */
+  readonly bodies: BodyMemory;
   /** @throws Error for `self`, which has no connections. */
   of(upstream: Upstream): UpstreamPool;
   /** Ends every pool at once. */
@@ -71,6 +74,7 @@ export function createUpstreamPools(options: UpstreamPoolsOptions): UpstreamPool
   };
 
   return {
+    bodies: new BodyMemory(),
     retain(config) {
       const held = config.upstreams
         .filter(({ address }) => address.kind !== 'self')

@@ -5,12 +5,18 @@
 import { Readable } from 'node:stream';
 import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
+import type { Clock, Timer } from '../../lib/clock.ts';
 import { wasReset } from '../message.ts';
+import type { BodyMemory, HeldBody } from './body-memory.ts';
 import { ForwardError } from './failures.ts';
 
 type RawRequest = IncomingMessage | Http2ServerRequest;
 
 export interface RequestBodyOptions {
+  /** On whose account it is in memory; see request/party.ts. */
+  readonly party: string;
+  readonly memory: BodyMemory;
+  readonly clock: Pick<Clock, 'after'>;
   /** Bytes. */
   readonly limit: number;
   /** Called before the first byte is wanted: the moment for `100 Continue`. */
@@ -18,15 +24,20 @@ export interface RequestBodyOptions {
   readonly onBytes: (count: number) => void;
 }
 
+/** For the first 64 KiB, or all of a shorter one: 2 KB a second, less than any line that somebody queries over. */
+const COLLECT_MS = 30_000;
+
 /** How much of a body is taken in before the upstream is asked: every query of a dashboard, and no more memory. */
 const COLLECTED_BYTES = 65_536;
 
-export class RequestBody extends Readable {
+export class RequestBody extends Readable implements HeldBody {
   readonly #request: RawRequest;
   readonly #options: RequestBodyOptions;
   #received = 0;
   #wanted = false;
   #collected: ((error: Error | null) => void) | null = null;
+  #deadline: Timer | null = null;
+  #isHeld = true;
 
   constructor(request: RawRequest, options: RequestBodyOptions) {
     super({ highWaterMark: COLLECTED_BYTES });
@@ -42,6 +53,9 @@ export class RequestBody extends Readable {
    */
   collect(done: (error: Error | null) => void): void {
     this.#collected = done;
+    this.#deadline = this.#options.clock.after(COLLECT_MS, () => {
+      this.destroy(new ForwardError('header_timeout', 'the body came too slowly'));
+    });
     this.read(0);
   }
 
@@ -55,7 +69,28 @@ export class RequestBody extends Readable {
     return this.#received;
   }
 
+  get party(): string {
+    return this.#options.party;
+  }
+
+  get isComing(): boolean {
+    return this.#collected !== null;
+  }
+
+  giveUp(): void {
+    this.#isHeld = false;
+    this.destroy(new ForwardError('header_timeout', 'the memory for bodies was needed, and its party had most of it'));
+  }
+
+  /** Its answer is over: whatever was taken in and not sent is given up. */
+  release(): void {
+    this.#isHeld = false;
+    this.#deadline?.cancel();
+    this.#options.memory.leave(this);
+  }
+
   #tellCollected(error: Error | null): void {
+    this.#deadline?.cancel();
     const told = this.#collected;
     this.#collected = null;
     told?.(error);
@@ -82,12 +117,16 @@ export class RequestBody extends Readable {
       request.pause();
     }
     callback(error);
+    this.#options.memory.leave(this);
     this.#tellCollected(error);
   }
 
   readonly #onData = (chunk: Buffer): void => {
     this.#received += chunk.length;
     this.#options.onBytes(chunk.length);
+    // Behind that it is sent as it comes, and no more of it is in memory at any time.
+    if (this.#isHeld && this.#collected !== null) this.#options.memory.took(this, chunk.length);
+    if (this.destroyed) return;
     if (this.#received > this.#options.limit) {
       this.destroy(new ForwardError('body_too_large', `more than ${String(this.#options.limit)} bytes`));
     } else if (!this.push(chunk)) {

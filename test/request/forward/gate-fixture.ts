@@ -150,7 +150,7 @@ export async function startGate(options: GateOptions): Promise<TestGate> {
   });
   await app.register(respondPlugin, {});
   await app.register(passages);
-  await app.register(forwardPlugin, { config, pools, scrapes, self: options.self ?? (() => undefined) });
+  await app.register(forwardPlugin, { config, clock, pools, scrapes, self: options.self ?? (() => undefined) });
   await app.ready();
 
   const sockets = new Set<Socket>();

@@ -2,23 +2,30 @@ import { EventEmitter, once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
+import { BodyMemory } from '../../../src/request/forward/body-memory.ts';
 import { announcedLength, RequestBody } from '../../../src/request/forward/request-body.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import { poll } from '../../support/poll.ts';
 
 interface Ending {
   readonly complete?: boolean;
   readonly stream?: { aborted: boolean; rstCode: number };
 }
 
-function bodyOf(ending: Ending, limit = 100) {
+function bodyOf(ending: Ending, limit = 100, memory = new BodyMemory()) {
+  const clock = createFakeClock();
   const request = Object.assign(new PassThrough(), { headers: {}, ...ending });
   const counted: number[] = [];
   let wanted = 0;
   const body = new RequestBody(request as unknown as IncomingMessage, {
     limit,
+    party: '= a',
+    memory,
+    clock,
     onWanted: () => (wanted += 1),
     onBytes: (count) => counted.push(count),
   });
-  return { request, body, counted, wanted: () => wanted };
+  return { request, body, counted, clock, wanted: () => wanted };
 }
 
 describe('a request body', () => {
@@ -46,6 +53,25 @@ describe('a request body', () => {
     request.end('half');
     expect(await failed).toMatchObject([{ reason: 'bad_framing' }]);
     expect(ended).toBe(false);
+  });
+
+  it('that does not come within half a minute is an error; one that is taken in is not', async () => {
+    const slow = bodyOf({ complete: false });
+    const told: (Error | null)[] = [];
+    slow.body.collect((error) => told.push(error));
+    slow.request.write('ha');
+    slow.clock.advance(29_999);
+    expect(told).toEqual([]);
+    slow.clock.advance(1);
+    await poll('the deadline', () => told.length === 1);
+    expect(told[0]).toMatchObject({ reason: 'header_timeout' });
+    const whole = bodyOf({ complete: true });
+    whole.body.collect((error) => told.push(error));
+    whole.request.end('whole');
+    await poll('taken in', () => told.length === 2);
+    whole.clock.advance(60_000);
+    expect(told[1]).toBeNull();
+    expect(whole.body.destroyed).toBe(false);
   });
 
   it('that is closed before its end is an error', async () => {
