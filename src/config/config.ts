@@ -176,6 +176,8 @@ export interface Upstream {
   /** Longest silence within a body; does not apply to server-sent events. */
   readonly bodyTimeoutMs: number;
   readonly requestBodyLimit: number;
+  /** Whether its answers are read as Go's client reads them, where that has one meaning. */
+  readonly lenientHttp: boolean;
   readonly scrape: ScrapeSettings;
 }
 

@@ -191,6 +191,7 @@ function resolveUpstreams(raw: Raw, groups: Groups): Upstream[] {
     responseTimeoutMs: upstream.response_timeout,
     bodyTimeoutMs: upstream.body_timeout,
     requestBodyLimit: upstream.request_body_limit,
+    lenientHttp: upstream.lenient_http,
     scrape: {
       compression: upstream.compression,
       compressionLevel: upstream.compression_level,

@@ -46,6 +46,7 @@ export const upstream = z.strictObject({
   response_timeout: defaulted(duration(), '130s'),
   body_timeout: defaulted(duration(), '60s'),
   request_body_limit: defaulted(byteSize(), '10MB'),
+  lenient_http: defaulted(boolean(), 'true'),
   compression: defaulted(oneOf(['auto', 'gate', 'upstream']), 'auto'),
   compression_level: defaulted(integer(1, 9), '1'),
   share: defaulted(oneOf(['off', 'identity', 'across_identities']), 'identity'),

@@ -40,6 +40,7 @@ export function upstreamOf(changes: Partial<Upstream> = {}): Upstream {
     responseTimeoutMs: 120_000,
     bodyTimeoutMs: 60_000,
     requestBodyLimit: 1024 * 1024,
+    lenientHttp: true,
     scrape: { compression: 'upstream', compressionLevel: 1, share: 'off', maxAgeMs: 0 },
     ...changes,
   };

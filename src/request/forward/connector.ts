@@ -3,16 +3,17 @@
  * (rejectUnauthorized: false) nor an option of ours can turn that off.
  */
 import { buildConnector, Client } from 'undici';
-import type { LookupFunction, Socket } from 'node:net';
+import type { LookupFunction } from 'node:net';
 import type { Upstream, UpstreamAddress } from '../../config/config.ts';
 import { tryEachAddress } from '../../lib/lookup.ts';
+import { repairReplies } from './lenient-socket.ts';
+import type { MakeClient } from './pool.ts';
 
 /** What an upstream may answer with before its body. */
 const MAX_HEADER_BYTES = 65_536;
 /** Longer than the usual scrape interval, so that a scrape pays no connection; an upstream's Keep-Alive hint wins. */
 const KEEP_ALIVE_MS = 60_000;
 
-type MakeClient = (connected: (socket: Socket) => void) => Client;
 type NetworkAddress = Exclude<UpstreamAddress, { kind: 'self' }>;
 
 /** Everything that tells two pools apart, as one text. Holds private keys: never to be logged. */
@@ -28,6 +29,7 @@ export function poolKey(upstream: Upstream): string {
     upstream.connectTimeoutMs,
     upstream.responseTimeoutMs,
     upstream.bodyTimeoutMs,
+    upstream.lenientHttp,
   ]);
 }
 
@@ -55,7 +57,7 @@ export function clientFactory(upstream: Upstream, address: NetworkAddress, looku
       connect: (options, callback) => {
         connect(options, (...result) => {
           const [error, socket] = result;
-          if (error === null) connected(socket);
+          if (error === null) connected(socket, upstream.lenientHttp ? repairReplies(socket) : null);
           callback(...result);
         });
       },

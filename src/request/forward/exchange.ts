@@ -123,6 +123,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
     if (this.#line === null) return;
     this.#reused = this.#line.used;
     this.#line.used = true;
+    this.#line.repair?.begin(this.#ask.method);
   }
 
   /** The first byte of a response; not in undici's newer types, but called. */
@@ -226,6 +227,7 @@ export class Exchange implements Dispatcher.DispatchHandler, Waiter, Watched {
     return (
       this.#reused &&
       !this.#responseBegan &&
+      this.#line?.repair?.began !== true &&
       this.#ask.method === 'GET' &&
       this.#ask.body === null &&
       isConnectionDeath(error)

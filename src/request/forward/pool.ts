@@ -6,6 +6,7 @@
 import type { Socket } from 'node:net';
 import type { Client } from 'undici';
 import type { Clock, Timer } from '../../lib/clock.ts';
+import type { ReplyRepair } from './reply-repair.ts';
 import { Turns } from './turns.ts';
 
 /** A connection that is lent to one request at a time. */
@@ -15,6 +16,8 @@ export interface Line {
   used: boolean;
   /** Its connection; null before the first. */
   socket: Socket | null;
+  /** What reads its answers leniently; null: nothing does. */
+  repair: ReplyRepair | null;
 }
 
 /** A request that wants a line. Exactly one of the two is called, once, unless it left before. */
@@ -36,13 +39,15 @@ export interface Watched {
   tick(elapsedMs: number): void;
 }
 
+/** @param connected told of each connection that the client makes. */
+export type MakeClient = (connected: (socket: Socket, repair: ReplyRepair | null) => void) => Client;
+
 export interface PoolOptions {
   readonly maxConnections: number;
   readonly maxQueue: number;
   readonly queueTimeoutMs: number;
   readonly tickMs: number;
-  /** @param connected told of each connection that the client makes. */
-  readonly makeClient: (connected: (socket: Socket) => void) => Client;
+  readonly makeClient: MakeClient;
   readonly clock: Clock;
 }
 
@@ -203,11 +208,12 @@ export class Pool {
   }
 
   #open(): Line {
-    const connected = (socket: Socket): void => {
+    const connected = (socket: Socket, repair: ReplyRepair | null): void => {
       line.used = false;
       line.socket = socket;
+      line.repair = repair;
     };
-    const line: Line = { client: this.#options.makeClient(connected), used: false, socket: null };
+    const line: Line = { client: this.#options.makeClient(connected), used: false, socket: null, repair: null };
     this.#lines.add(line);
     return line;
   }
