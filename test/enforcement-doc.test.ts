@@ -21,6 +21,8 @@ function inWords(treatment: Treatment): string {
       return `filters the ${treatment.of} of the answer`;
     case 'exposition':
       return 'filters the page line by line';
+    case 'pass':
+      return 'passes it on: it is of no series';
   }
 }
 

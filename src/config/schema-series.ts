@@ -16,6 +16,11 @@ const selector = scalarLater('a selector such as {job="node"}', async () => {
 });
 
 const LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+/**
+ * Prometheus 3 takes any text in UTF-8. Taken here is what was meant to be one: with a dot, a slash or a letter beyond ASCII,
+ * and nothing that cannot be seen. `match` takes the others (`{"some-label"="x"}`).
+ */
+const UTF8_NAME = /^(?=.*(?:[./]|(?![a-zA-Z])\p{L}))[^\p{C}\p{Z}"'`\\\ufffd]+$/u;
 const REGEX_PREFIX = '=~';
 const EXPECTED = 'a value, a list of values, or "=~" and a regular expression';
 
@@ -51,7 +56,8 @@ function listed(label: string, values: readonly unknown[]): Parsed<Matcher> {
 
 /** A map entry as a matcher: `t1`, `[t1, t2]` or `"=~t.*"`. */
 async function labelMatcher(label: string, value: unknown): Promise<Parsed<Matcher>> {
-  if (!LABEL_NAME.test(label)) return unparsed(`${JSON.stringify(label)} is not a label name`);
+  if (!LABEL_NAME.test(label) && !UTF8_NAME.test(label))
+    return unparsed(`${JSON.stringify(label)} is not a label name`);
   if (Array.isArray(value)) return listed(label, value);
   if (typeof value !== 'string') return unparsed(`expected ${EXPECTED}, found ${describeShape(value)}`);
   if (!value.startsWith(REGEX_PREFIX)) return listed(label, [value]);

@@ -291,7 +291,7 @@ export const DENY_REASONS = {
     status: 415,
     public: 'unsupported media type',
     meaning:
-      'The body has a type that is not accepted here. From an identity with `match`, `labels` or `deny_match` a POST is exactly `application/x-www-form-urlencoded`, without Content-Encoding.',
+      'The body has a type that is not accepted here. From an identity with `match`, `labels` or `deny_match` a POST is `application/x-www-form-urlencoded`, in any case and with parameters such as charset, without Content-Encoding.',
   },
   upstream_unreachable: {
     status: 502,

@@ -41,6 +41,30 @@ function rows(
   return paths.map((path) => ({ path: prefix + path, methods, class: endpointClass }));
 }
 
+/** Of the web interface. */
+const PAGES = [
+  'graph',
+  'query',
+  'alerts',
+  'targets',
+  'rules',
+  'service-discovery',
+  'alertmanager-discovery',
+  'status',
+  'tsdb-status',
+  'flags',
+  'config',
+  'agent',
+  'starting',
+  'version',
+  // The classic UI, which Debian's package of Prometheus 2 still serves; it renders on the server.
+  'classic/graph',
+  'classic/alerts',
+  'classic/targets',
+  'classic/rules',
+  'classic/service-discovery',
+];
+
 /**
  * `@internals` reveals secrets or topology: it must be named by an identity to be reached, and does not exist without
  * `identities`.
@@ -77,33 +101,17 @@ export const ENDPOINTS: Readonly<Record<UpstreamKind, readonly Endpoint[]>> = {
     ]),
     ...rows('ui', GET, '/', [
       '',
-      'graph',
-      'query',
-      'alerts',
-      'targets',
-      'rules',
-      'service-discovery',
-      'alertmanager-discovery',
-      'status',
-      'tsdb-status',
-      'flags',
-      'config',
-      'agent',
-      'starting',
-      'version',
+      ...PAGES,
+      // Prometheus sends either spelling to the other: 2.42 of Debian `/graph` to `/graph/`, others the reverse.
+      ...PAGES.map((page) => `${page}/`),
       'favicon.ico',
       'favicon.svg',
       'manifest.json',
       'assets/**',
       'static/**',
       'classic/static/**',
-      // The classic UI, which Debian's package of Prometheus 2 still serves; it renders on the server.
+      'classic',
       'classic/',
-      'classic/graph',
-      'classic/alerts',
-      'classic/targets',
-      'classic/rules',
-      'classic/service-discovery',
     ]),
     ...rows('internals', GET, '/', ['classic/status', 'classic/flags', 'classic/config', 'consoles/**', 'user/**']),
     ...rows('internals', GET, '/api/v1/', [

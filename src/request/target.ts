@@ -1,13 +1,14 @@
 /**
- * Contract: the request line, judged once before everything. A target that is not in normal form is refused, never
+ * Contract: the request line, judged once before everything. A path that is not in normal form is refused, never
  * repaired: what is judged is what is sent.
  */
+import { isUtf8 } from 'node:buffer';
 
 export interface Target {
   readonly method: string;
   /** The path in normal form, as it came: absolute, no empty or dot segments, only harmless %-escapes. */
   readonly path: string;
-  /** The raw query without `?`; empty when there is none. */
+  /** The query without `?`, in ASCII: raw UTF-8 is escaped, which every server reads as the same. Empty: there is none. */
   readonly query: string;
 }
 
@@ -19,6 +20,8 @@ const NEVER_PROXIED: readonly string[] = ['CONNECT', 'TRACE', 'TRACK'];
 const PATH = /^[A-Za-z0-9\-._~!$&'()*+,=:@/%]+$/;
 /** Any printable ASCII but `#`: curl sends `{`, `"` and `\` of selectors as they are, and so does Go's parser take them. */
 const QUERY = /^[\x21\x22\x24-\x7e]*$/;
+/** The bytes of UTF-8, as Node gives them: each a character. */
+const BEYOND_ASCII = /[\x80-\xff]+/g;
 const DOT_SEGMENT = /\/\.\.?(?:\/|$)/;
 
 const ESCAPE = /^[0-9A-F]{2}$/;
@@ -64,9 +67,17 @@ export function judgeTarget(method: string, url: string | undefined): Target | {
   if (url === undefined) return { fault: 'no request target' };
   const mark = url.indexOf('?');
   const path = mark === -1 ? url : url.slice(0, mark);
-  const query = mark === -1 ? '' : url.slice(mark + 1);
+  const query = mark === -1 ? '' : escapedUtf8(url.slice(mark + 1));
   const fault = pathFault(path);
   if (fault !== null) return { fault };
   if (!QUERY.test(query)) return { fault: 'character that does not belong in a query' };
   return { method, path, query };
+}
+
+/** Go's net/url takes raw bytes in a query, and some clients write them. What is no UTF-8 stays, and is refused. */
+function escapedUtf8(query: string): string {
+  return query.replace(BEYOND_ASCII, (raw) => {
+    const bytes = Buffer.from(raw, 'latin1');
+    return isUtf8(bytes) ? bytes.toString('hex').toUpperCase().replace(/../g, '%$&') : raw;
+  });
 }

@@ -95,7 +95,25 @@ describe('a method', () => {
 });
 
 describe('a query', () => {
-  it.each(['/a?#', '/a?b#c', '/a?b c', '/a?é', '/a?\0', '/a?b\nc', '/a?\x7f', '/a?\t'])('%j is refused', (url) => {
+  it('is raw UTF-8, as Go takes it, and escaped from then on', () => {
+    const raw = Buffer.from('/a?query=é{x="😀"}&b=%C3').toString('latin1');
+    expect(judgeTarget('GET', raw)).toMatchObject({ query: 'query=%C3%A9{x="%F0%9F%98%80"}&b=%C3' });
+  });
+
+  it.each([
+    '/a?#',
+    '/a?b#c',
+    '/a?b c',
+    '/a?é',
+    '/a?\xc3',
+    '/a?\xc0\xaf',
+    '/a?\xed\xa0\x80',
+    '/a?\u0100',
+    '/a?\0',
+    '/a?b\nc',
+    '/a?\x7f',
+    '/a?\t',
+  ])('%j is refused', (url) => {
     expect(faultOf('GET', url)).toBe('character that does not belong in a query');
   });
 });

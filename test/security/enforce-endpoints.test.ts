@@ -179,7 +179,7 @@ describe('what is narrowed', () => {
     expect(answer.status).toBe(200);
     expect(answer.body).toContain('only_alpha{');
     expect(leaks(answer)).toBe(false);
-    expect((await scene.askAsStranger('/api/v1/status/buildinfo', ...shows)).status).toBe(403);
+    expect((await scene.askAsStranger('/api/v1/status/config', ...shows)).status).toBe(403);
   });
 
   it('is everything for who is not restricted', async () => {

@@ -47,12 +47,9 @@ describe('a form that the gate cannot read', () => {
   });
 
   it.each([
-    `${FORM}; charset=utf-8`,
     `${FORM};`,
     `${FORM}; x="`,
     `${FORM}; boundary=b; boundary=c`,
-    `${FORM} `,
-    `${FORM.toUpperCase()}`,
     `multipart/form-data; boundary=${FORM}`,
     `text/plain, ${FORM}`,
     'application/json',
@@ -60,10 +57,19 @@ describe('a form that the gate cannot read', () => {
     '',
   ])('is refused with the type %j', async (type) => {
     const { statuses, text } = await post([`Content-Type: ${type}`], BETA);
-    // Blanks around a value are no part of it: there the type is the right one, and the scalar comes twice.
-    expect(statuses).toEqual([type === `${FORM} ` ? 400 : 415]);
+    expect(statuses).toEqual([415]);
     expect(text).not.toContain('"beta"');
+    expect(text).toContain('the body must be a form');
   });
+
+  it.each([`${FORM} `, FORM.toUpperCase(), `${FORM}; charset=UTF-8`, `${FORM};charset="utf-8"; a=b`])(
+    'is read with the type %j, and refused where the scalar comes twice',
+    async (type) => {
+      const { statuses, text } = await post([`Content-Type: ${type}`], BETA);
+      expect(statuses).toEqual([400]);
+      expect(text).not.toContain('"beta"');
+    },
+  );
 
   it('is refused without a type', async () => {
     expect((await post([], BETA)).statuses).toEqual([415]);

@@ -11,7 +11,9 @@ export type Treatment =
   /** One conjunction is added to every selector of the PromQL expression in `query`. */
   | { readonly how: 'query' }
   /** JSON of which only what the identity may see is left. */
-  | { readonly how: 'json'; readonly of: 'rules' | 'alerts' | 'targets' }
+  | { readonly how: 'json'; readonly of: 'rules' | 'alerts' | 'targets' | 'metadata' }
+  /** Nothing in the answer is of any series. */
+  | { readonly how: 'pass' }
   /** The page of an exporter, filtered line by line. */
   | { readonly how: 'exposition' };
 
@@ -23,6 +25,8 @@ export interface EnforcedEndpoint {
   /** A scalar may come once, in the query or in the body; a list as often as it likes. Others are not forwarded. */
   readonly scalars: readonly string[];
   readonly lists: readonly string[];
+  /** They change what an answer says in a way that cannot be narrowed: 400. */
+  readonly refused?: readonly string[];
 }
 
 export const SELECTORS = 'match[]';
@@ -101,7 +105,10 @@ export const ENFORCED_ENDPOINTS: Readonly<Record<UpstreamKind | 'self', readonly
       methods: GET,
       treatment: { how: 'json', of: 'rules' },
       scalars: ['type'],
-      lists: ['rule_name[]', 'rule_group[]', 'file[]'],
+      // On rules match[] only leaves some out.
+      lists: ['rule_name[]', 'rule_group[]', 'file[]', SELECTORS],
+      // Without alerts the state of a rule is that of everybody's; the token of the next page is made of a group's name.
+      refused: ['exclude_alerts', 'group_limit', 'group_next_token'],
     },
     { path: '/api/v1/alerts', methods: GET, treatment: { how: 'json', of: 'alerts' }, scalars: [], lists: [] },
     {
@@ -111,6 +118,15 @@ export const ENFORCED_ENDPOINTS: Readonly<Record<UpstreamKind | 'self', readonly
       scalars: ['state', 'scrapePool'],
       lists: [],
     },
+    {
+      path: '/api/v1/metadata',
+      methods: GET,
+      treatment: { how: 'json', of: 'metadata' },
+      scalars: ['metric', 'limit', 'limit_per_metric'],
+      lists: [],
+    },
+    { path: '/api/v1/status/buildinfo', methods: GET, treatment: { how: 'pass' }, scalars: [], lists: [] },
+    { path: '/api/v1/format_query', methods: QUERY, treatment: { how: 'pass' }, scalars: [EXPRESSION], lists: [] },
   ],
   exporter: [METRICS],
   // It evaluates selectors itself; what another exporter would do with them nobody knows.

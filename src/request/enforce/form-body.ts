@@ -1,5 +1,5 @@
 /**
- * The form of a POST, read whole and bounded before anything is asked: exactly one media type, no coding, 64 KiB, and a
+ * The form of a POST, read whole and bounded before anything is asked: one media type, no coding, 64 KiB, and a
  * deadline. It tells what came, or why nothing of it may be used; it never parses.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -23,6 +23,11 @@ export interface FormRequest {
 }
 
 const FORM = 'application/x-www-form-urlencoded';
+/** As Go's mime.ParseMediaType: in any case, with well-formed parameters, each once; they mean nothing here. */
+const FORM_TYPE = new RegExp(
+  `^[ \\t]*${FORM}(?:[ \\t]*;[ \\t]*[!#$%&'*+.^_\`|~0-9a-z-]+=(?:[!#$%&'*+.^_\`|~0-9a-z-]+|"[ !#-\\[\\]-~]*"))*[ \\t]*$`,
+  'i',
+);
 export const LARGEST_FORM = 65_536;
 /** For the whole form: every client that means it sends 64 KiB in one go. */
 export const FORM_DEADLINE_MS = 10_000;
@@ -36,8 +41,10 @@ const NOTHING: FormBody = { kind: 'read', bytes: Buffer.alloc(0) };
  */
 export function judgeFormHeaders(headers: RawRequest['headers']): (FormBody & { readonly kind: 'refused' }) | null {
   const type = headers['content-type'];
-  if (type !== FORM) return refused('media_type', `a form has the content type ${FORM}, with no parameter`);
-  if (headers['content-encoding'] !== undefined) return refused('media_type', 'a form has no content coding');
+  if (type === undefined || !FORM_TYPE.test(type) || hasParameterTwice(type)) {
+    return refused('media_type', `the body must be a form of the content type ${FORM}`);
+  }
+  if (headers['content-encoding'] !== undefined) return refused('media_type', 'the body must have no Content-Encoding');
   const length = headers['content-length'];
   // Framing was judged: a length is a number.
   if (length !== undefined && Number(length) > LARGEST_FORM) return tooLarge();
@@ -87,6 +94,11 @@ export function readForm(
   // An error listener stays: nobody else would hear a late reset.
   request.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose);
   if (expectsContinue) sendContinue(response);
+}
+
+function hasParameterTwice(type: string): boolean {
+  const names = [...type.matchAll(/;[ \t]*([^=;" \t]+)=/g)].map(([, name = '']) => name.toLowerCase());
+  return new Set(names).size < names.length;
 }
 
 function cut(): FormBody {

@@ -112,7 +112,13 @@ function readParameters({ query, form }: Asked, endpoint: EnforcedEndpoint) {
   if (!inQuery.ok) return inQuery;
   const inBody = decodeParameters(form ?? '');
   if (!inBody.ok) return inBody;
-  return selectParameters([...inQuery.value, ...inBody.value], endpoint);
+  const all = [...inQuery.value, ...inBody.value];
+  const refused = all.find(({ name }) => endpoint.refused?.includes(name) === true);
+  if (refused === undefined) return selectParameters(all, endpoint);
+  return {
+    ok: false,
+    fault: `the parameter "${refused.name}" is not available to an identity that may not see every series`,
+  } as const;
 }
 
 function write(
@@ -143,14 +149,15 @@ function write(
 }
 
 /** What comes through unread: everything of the closed list but what is narrowed. */
-function passedOn({ scalars, lists }: EnforcedEndpoint, parameters: Parameters): Parameter[] {
+function passedOn({ scalars, lists, treatment }: EnforcedEndpoint, parameters: Parameters): Parameter[] {
   const passed: Parameter[] = [];
   for (const name of scalars) {
     const value = parameters.scalar(name);
-    if (name !== EXPRESSION && value !== undefined) passed.push({ name, value });
+    if ((name !== EXPRESSION || treatment.how !== 'query') && value !== undefined) passed.push({ name, value });
   }
   for (const name of lists) {
-    if (name !== SELECTORS) passed.push(...parameters.list(name).map((value) => ({ name, value })));
+    if (name !== SELECTORS || treatment.how !== 'selectors')
+      passed.push(...parameters.list(name).map((value) => ({ name, value })));
   }
   return passed;
 }

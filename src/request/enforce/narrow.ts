@@ -74,7 +74,7 @@ export function narrow(
   readForm({ request: raw, response: reply.raw, expectsContinue }, clock, (body) => {
     if (answer.closed) return;
     if (body.kind === 'refused') {
-      answer.refuse(body.reason, { detail: body.detail });
+      answer.refuse(body.reason, { detail: body.detail, told: body.detail });
       return;
     }
     passage.bytesIn = body.bytes.length;

@@ -16,16 +16,24 @@ const FORM = 'application/x-www-form-urlencoded';
 const HEAD = `POST / HTTP/1.1\r\nHost: x\r\nContent-Type: ${FORM}\r\n`;
 
 describe('judgeFormHeaders', () => {
-  it('takes exactly one media type', () => {
-    expect(judgeFormHeaders({ 'content-type': FORM })).toBeNull();
+  it('takes one media type, in any case and with parameters that mean nothing', () => {
+    for (const type of [
+      FORM,
+      `${FORM}; charset=utf-8`,
+      `${FORM};charset="UTF-8"; a=b`,
+      'Application/X-WWW-Form-Urlencoded',
+    ]) {
+      expect(judgeFormHeaders({ 'content-type': type })).toBeNull();
+    }
     for (const type of [
       undefined,
       '',
       `${FORM};`,
-      `${FORM}; charset=utf-8`,
+      `${FORM}; a=b; a=c`,
       `${FORM}; x`,
+      `${FORM}x`,
+      `${FORM}; a="b`,
       `${FORM}, multipart/form-data`,
-      'Application/X-WWW-Form-Urlencoded',
       'multipart/form-data; boundary=x',
       'application/json',
       'text/plain',

@@ -138,6 +138,12 @@ describe('the filter of /api/v1/rules', () => {
   });
 });
 
+describe('the filter of /api/v1/metadata', () => {
+  it('leaves nothing, since nothing says whose it is', () => {
+    expect(seen('metadata', { secret_of_t2: [{ type: 'gauge', help: 't2', unit: '' }] })).toEqual({});
+  });
+});
+
 describe('the filter of /api/v1/targets', () => {
   it('keeps the targets of the tenant, without what discovery knows, and no dropped ones', () => {
     const target = (tenant: string) => ({

@@ -110,6 +110,32 @@ describe('selectors', () => {
   });
 });
 
+describe('what an editor asks', () => {
+  it('passes where nothing in the answer is of any series, with the parameters that are known', () => {
+    expect(asked('GET /api/v1/status/buildinfo?x=y', OURS)).toEqual([]);
+    expect(asked('GET /api/v1/format_query?query=up%7Ba=%22b%22%7D&x=y', OURS)).toEqual([['query', 'up{a="b"}']]);
+    expect(asked('GET /api/v1/metadata?metric=up&limit=5', OURS)).toEqual([
+      ['metric', 'up'],
+      ['limit', '5'],
+    ]);
+  });
+
+  it('of rules is narrowed by match[], and refused what cannot be', () => {
+    const match = ['match[]', '{a="b"}'];
+    expect(asked(`GET /api/v1/rules?type=alert&match[]=${encoded('{a="b"}')}`, OURS)).toEqual([
+      ['type', 'alert'],
+      match,
+    ]);
+    for (const name of ['exclude_alerts', 'group_limit', 'group_next_token']) {
+      const verdict = judge(`GET /api/v1/rules?${name}=1`, OURS);
+      expect(verdict).toMatchObject({
+        reason: 'bad_parameters',
+        details: { told: expect.stringContaining(name) as string },
+      });
+    }
+  });
+});
+
 describe('queries', () => {
   it('get the conjunction of labels and match', () => {
     expect(asked('GET /api/v1/query?query=up&time=5&other=x', { match: ['{job="node"}'], labels: [T1] })).toEqual([
@@ -175,9 +201,7 @@ describe('a question that grows', () => {
 
 describe('answers that are narrowed', () => {
   it('are asked for with a filter and the known parameters only', () => {
-    expect(
-      asked('GET /api/v1/rules?type=alert&exclude_alerts=true&match[]=x&rule_name[]=a&rule_name[]=b', OURS),
-    ).toEqual([
+    expect(asked('GET /api/v1/rules?type=alert&whatever=true&match=x&rule_name[]=a&rule_name[]=b', OURS)).toEqual([
       ['type', 'alert'],
       ['rule_name[]', 'a'],
       ['rule_name[]', 'b'],
