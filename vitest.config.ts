@@ -2,6 +2,8 @@
 // file's time is waiting, so two run at once.
 import { defineConfig } from 'vitest/config';
 
+/** `npm run fuzz` looks for counterexamples, not for what is slow. */
+const IS_FUZZ = process.env['PROMGATE_FUZZ_SEED'] !== undefined;
 /** Ends as soon as what is waited for is there; a second is not enough where two files are loaded at once. */
 const PATIENT = { expect: { poll: { timeout: 10_000 } } };
 const BUILT = { ...PATIENT, testTimeout: 60_000, hookTimeout: 120_000 };
@@ -16,7 +18,7 @@ export default defineConfig({
           include: ['test/**/*.test.ts'],
           exclude: ['test/e2e/**'],
           ...PATIENT,
-          testTimeout: 20_000,
+          testTimeout: IS_FUZZ ? 600_000 : 20_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
           sequence: { groupOrder: 0 },

@@ -3,6 +3,8 @@ import { relative } from 'node:path';
 
 /** Seed, path and the smallest counterexample; of anything else that failed, how it failed. */
 function essence(message) {
+  // What vitest has of a test that it gave up.
+  if (message.startsWith('Error: STACK_TRACE_ERROR')) return 'It did not end in time.';
   const found = /Property (?:failed|interrupted)[^]*?(?=\n+(?:Got |Encountered |Hint:|Error:|\s+at )|$)/.exec(message);
   return (found?.[0] ?? message.split('\n').slice(0, 10).join('\n')).trim();
 }

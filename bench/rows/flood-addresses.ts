@@ -29,7 +29,7 @@ interface Flood {
 async function flood(port: number, seconds: number): Promise<Flood> {
   const argv = ['-n', '10', process.execPath, '--import', 'tsx', FLOODER];
   const numbers = [port, ADDRESSES, CONCURRENCY, seconds].map(String);
-  const done = await runProcess('nice', [...argv, ...numbers], { deadlineMs: (seconds + 90) * 1000 });
+  const done = await runProcess('nice', [...argv, ...numbers], { deadlineMs: (seconds + 150) * 1000 });
   endedWell('the flooder', done);
   const counted = (name: string): number => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(done.stdout)?.[1] ?? 0);
   const found = { sent: counted('sent'), addresses: counted('addresses'), statuses: readStatuses(done.stdout) };

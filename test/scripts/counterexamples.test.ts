@@ -47,6 +47,9 @@ describe('a counterexample', () => {
     expect(counterexamples(reported(['Error: no such thing\n    at x.ts:1']), ROOT)[0]?.text).toContain(
       'no such thing',
     );
+    expect(counterexamples(reported(['Error: STACK_TRACE_ERROR\n    at task']), ROOT)[0]?.text).toBe(
+      'It did not end in time.',
+    );
     const broken = {
       name: `${ROOT}/test/b.test.ts`,
       status: 'failed',
