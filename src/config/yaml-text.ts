@@ -4,18 +4,12 @@
  */
 import { Composer, isAlias, isCollection, isScalar, LineCounter, Parser, visit } from 'yaml';
 import type { CST, Document } from 'yaml';
+import { collectionKey, SENTENCES, syntaxFaults, unquotedAddress } from './yaml-faults.ts';
+import type { YamlFault } from './yaml-faults.ts';
 
 /** A file of 4096 users has about 400 kB. */
 export const LARGEST_YAML = 1024 * 1024;
 const DEEPEST = 32;
-
-export interface YamlFault {
-  readonly severity: 'error' | 'warning';
-  readonly message: string;
-  readonly hint?: string;
-  /** Offsets in the text. */
-  readonly range: readonly [number, number];
-}
 
 export interface YamlText {
   /** null when it could not be composed at all. */
@@ -23,29 +17,6 @@ export interface YamlText {
   readonly faults: readonly YamlFault[];
   readonly lines: LineCounter;
 }
-
-/** Our sentences: those of the package repeat pieces of the file, which may be a secret. */
-const SENTENCES: Readonly<Record<string, string>> = {
-  ALIAS_PROPS: 'an alias cannot have an anchor or a tag',
-  BAD_ALIAS: 'this alias stands for nothing: there is no such anchor before it',
-  BAD_COLLECTION_TYPE: 'this tag does not fit a map or a list',
-  BAD_DIRECTIVE: 'unknown YAML directive',
-  BAD_DQ_ESCAPE: 'unknown escape in a double-quoted text; Windows paths go into single quotes',
-  BAD_INDENT: 'this line is indented differently from those it belongs to',
-  BAD_PROP_ORDER: 'anchors and tags go after the indicator',
-  BAD_SCALAR_START: 'a plain text cannot begin with this character, put it into quotes',
-  BLOCK_AS_IMPLICIT_KEY: 'a map cannot begin here: put the text into quotes, or start a new line',
-  BLOCK_IN_FLOW: 'no indented map or list within brackets',
-  DUPLICATE_KEY: 'this key is there twice',
-  KEY_OVER_1024_CHARS: 'a key of more than 1024 characters',
-  MISSING_CHAR: 'something is missing here: a closing quote or bracket, a comma, or a space after a colon',
-  MULTILINE_IMPLICIT_KEY: 'a key must be on one line: is a colon missing?',
-  MULTIPLE_ANCHORS: 'two anchors on one value',
-  MULTIPLE_DOCS: 'more than one document: only one is read',
-  MULTIPLE_TAGS: 'two tags on one value',
-  TAB_AS_INDENT: 'a tab as indentation, use spaces',
-  TAG_RESOLVE_FAILED: 'this tag has no meaning here and is ignored',
-};
 
 function depthOf(token: CST.Token): number {
   let deepest = 0;
@@ -92,6 +63,26 @@ function unclosedBracket(token: CST.Token): YamlFault | null {
   };
 }
 
+/** Where a quote opens that nothing closes. */
+function unclosedQuote(tokens: readonly CST.Token[]): YamlFault | undefined {
+  let last: CST.FlowScalar | undefined;
+  const open: CST.Token[] = [...tokens];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (next.type === 'document' && next.value !== undefined) open.push(next.value);
+    if (next.type === 'double-quoted-scalar' || next.type === 'single-quoted-scalar') {
+      const quote = next.type === 'double-quoted-scalar' ? '"' : "'";
+      const isShut = next.source.length > 1 && next.source.endsWith(quote);
+      if (!isShut && next.offset > (last?.offset ?? -1)) last = next;
+    }
+    for (const item of 'items' in next ? next.items : []) {
+      if ('key' in item && item.key) open.push(item.key);
+      if (item.value !== undefined) open.push(item.value);
+    }
+  }
+  if (last === undefined) return undefined;
+  return { severity: 'error', message: 'this quote is never closed', range: [last.offset, last.offset + 1] };
+}
+
 function isClosed({ start, end }: CST.FlowCollection): boolean {
   return end.some(({ type }) => type === (start.source === '{' ? 'flow-map-end' : 'flow-seq-end'));
 }
@@ -119,7 +110,7 @@ function aliasFaults(document: Document.Parsed): YamlFault[] {
  * Maps and lists where a key belongs: `{{ name }}` of a template that was never rendered is one. The package would make a
  * text of them, and say so on stderr with all that is in them.
  */
-function keyFaults(document: Document.Parsed): YamlFault[] {
+function keyFaults(text: string, document: Document.Parsed): YamlFault[] {
   const faults: YamlFault[] = [];
   visit(document, {
     Pair(_, { key }) {
@@ -127,12 +118,7 @@ function keyFaults(document: Document.Parsed): YamlFault[] {
       const meant = isAlias(key) ? key.resolve(document) : key;
       if (!isCollection(meant)) return;
       const [start] = (key as { range?: readonly [number, number, number] | null }).range ?? [0];
-      faults.push({
-        severity: 'error',
-        message: 'a map or a list stands where a key belongs',
-        hint: 'was a template not rendered? `{{ … }}` is a map to YAML, unless it stands in quotes',
-        range: [start, start + 1],
-      });
+      faults.push(unquotedAddress(text, start) ?? collectionKey(start));
       return visit.SKIP;
     },
   });
@@ -160,15 +146,12 @@ export function readYaml(text: string): YamlText {
   const [document, ...others] = [...composer.compose(tokens, true, text.length)];
   const faults: YamlFault[] = [];
   const unclosed = tokens.map(unclosedBracket).find((fault) => fault !== null);
-  if (unclosed !== undefined) faults.push(unclosed);
-  for (const { code, pos } of document?.errors ?? []) {
-    // Whatever is wrong behind the bracket is wrong because of it.
-    if (unclosed !== undefined && pos[0] > unclosed.range[0]) continue;
-    const word = /^[\w.-]{1,64}/.exec(text.slice(pos[0], pos[0] + 64))?.[0];
-    const range: [number, number] = word === undefined ? pos : [pos[0], pos[0] + word.length];
-    faults.push({ severity: 'error', message: SENTENCES[code] ?? 'this is not YAML', range });
-  }
-  if (document !== undefined) faults.push(...aliasFaults(document), ...keyFaults(document));
+  const syntax = syntaxFaults(text, document?.errors ?? [], unclosedQuote(tokens) ?? unclosed);
+  faults.push(...syntax);
+  const isNew = ({ range: [start] }: YamlFault) => !syntax.some(({ range }) => range[0] === start);
+  if (document !== undefined) faults.push(...aliasFaults(document).filter(isNew));
+  // What is a key in a text that is not YAML nobody knows.
+  if (document?.errors.length === 0) faults.push(...keyFaults(text, document));
   for (const { code, pos } of document?.warnings ?? []) {
     // `!!int 5` says what the schema knows anyway.
     if (!text.startsWith('!!', pos[0])) {
