@@ -196,7 +196,7 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
     .argument('<method>', 'GET, for example')
     .argument('<target>', 'path and query, as in the request line')
     .addOption(configFile())
-    .requiredOption('--from <address>', "the client's address")
+    .option('--from <address>', "the client's address")
     .option('--via <address>', 'the trusted proxy in front of the gate, if there is one')
     .option('--user <name>', 'the user whose password is sent; it is taken for right')
     .option('--certificate <file>', 'the client certificate that is shown, PEM')
@@ -204,7 +204,11 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
     .addOption(new Option('--output <form>').choices(['text', 'json']).default('text'))
     .action(async (method: string, target: string, options: Record<string, string | undefined>) => {
       const { explainCommand } = await import('./commands/explain.ts');
-      const { from = '', via = null, user = null, certificate = null, data: form = null } = options;
+      if (options['from'] === undefined) {
+        const hint = 'write --from=ADDRESS, the address of the client, such as --from=127.0.0.1';
+        throw new PromgateError('USAGE', 'what is decided depends on who asks: --from is missing', { hint });
+      }
+      const { from, via = null, user = null, certificate = null, data: form = null } = options;
       const output = options['output'] === 'json' ? 'json' : 'text';
       const file = options['config.file'] ?? DEFAULT_FILE;
       done(

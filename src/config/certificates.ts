@@ -108,6 +108,28 @@ async function readPart(
   return null;
 }
 
+const IS_KEY = /-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----/;
+const IS_CERTIFICATE = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/;
+
+/** Two mistakes that are plain from both parts together: the name of a file for its text, and the files swapped. */
+function slipOf(cert: Part, key: Part): Problem | null {
+  for (const part of [cert, key]) {
+    const name = String(part.path.at(-1));
+    if (part.file !== null || part.text.includes('-----BEGIN')) continue;
+    const message = `${name} is the PEM text itself, and this is none`;
+    return { severity: 'error', message, hint: `the name of a file is written under ${name}_file`, path: part.path };
+  }
+  const isSwapped = IS_KEY.test(cert.text) && !IS_CERTIFICATE.test(cert.text) && IS_CERTIFICATE.test(key.text);
+  if (!isSwapped || IS_KEY.test(key.text)) return null;
+  const names = [cert, key].map(({ path }) => String(path.at(-1))).join(' and ');
+  return {
+    severity: 'error',
+    message: 'this is the private key, not the certificate',
+    hint: `swap ${names}`,
+    path: cert.path,
+  };
+}
+
 async function readPair(
   source: PairSource,
   files: OperatorFiles,
@@ -119,6 +141,11 @@ async function readPair(
   if (cert === null || key === null) return null;
   const open = key.file === null ? null : modeProblem(key.file, key.path, 'owner');
   if (open !== null) found.problems.push(open);
+  const slip = slipOf(cert, key);
+  if (slip !== null) {
+    found.problems.push(slip);
+    return null;
+  }
   const chain = take(parseCertificates(cert.text), found, cert.path, cert.file);
   const match = chain === null ? null : take(keyMatches(cert.text, key.text), found, key.path, key.file);
   const leaf = chain?.[0];

@@ -13,6 +13,7 @@ import type { LeafFault } from './scalars.ts';
 import { isBareKey } from './place.ts';
 import { isSecretKey } from './secret-keys.ts';
 import { isShownKey } from './shown-key.ts';
+import { foreignKeyHint, foreignWordHint } from './foreign-words.ts';
 import { homesOf, keysAt } from './schema-keys.ts';
 import { LARGEST_YAML, readYaml } from './yaml-text.ts';
 
@@ -62,15 +63,33 @@ function toProblems(issue: z.core.$ZodIssue, written: Written): Problem[] {
   const { data } = written;
   const path = issue.path.filter((step): step is string | number => typeof step !== 'symbol');
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => unknownKey(path, key, written));
-  if (issue.code === 'custom') return [leafProblem(path, issue.message, (issue.params ?? {}) as LeafFault)];
+  if (issue.code === 'custom')
+    return [leafProblem(path, issue.message, (issue.params ?? {}) as LeafFault, valueAt(data, path))];
   const value = valueAt(data, path);
   if (value === undefined) return [missing(path)];
   const expected = issue.code === 'invalid_type' ? shapeName(issue.expected) : 'something else';
   // A scalar is not repeated: a password may stand where a map belongs.
   const found = typeof value === 'string' ? 'a text' : describeShape(value);
   const message = `${nameOf(path)} is ${found}, expected ${expected}`;
-  const hint = issue.code === 'invalid_type' && issue.expected === 'array' ? listHint(path, value) : null;
+  const hint = issue.code === 'invalid_type' ? shapeHint(path, issue.expected, value) : null;
   return [{ severity: 'error', message, path, ...(hint === null ? {} : { hint }) }];
+}
+
+function shapeHint(path: DocumentPath, expected: string, value: unknown): string | null {
+  if (expected !== 'array') return null;
+  const isMap = typeof value === 'object' && value !== null;
+  if (isMap && keysAt([...path, 0]).length > 0) return 'each entry begins with a dash: `- `';
+  if (isMap) return selectorHint(path);
+  if (path.at(-1) === 'upstreams' && typeof value === 'string' && /^[\w.:/-]{1,64}$/.test(value)) {
+    return `write [{url: ${JSON.stringify(value)}}]`;
+  }
+  return listHint(path, value);
+}
+
+/** `match: [{job="node"}]`: the braces of a selector are a map to YAML. */
+function selectorHint(path: DocumentPath): string | null {
+  const key = path.findLast((step) => typeof step === 'string');
+  return key === 'match' || key === 'deny_match' ? `a selector stands in quotes: ['{job="node"}']` : null;
 }
 
 /** `allow: 10.0.0.5` is what comes to mind first. */
@@ -98,14 +117,17 @@ function unknownKey(path: DocumentPath, key: string, { data, document }: Written
   const known = keysAt(path);
   const near = didYouMean(key, known);
   const home = homesOf(key)[0];
+  const foreign = foreignKeyHint(key, path);
   const hint =
-    near !== null
-      ? `did you mean ${JSON.stringify(near)}?`
-      : home !== undefined
-        ? `${key} belongs in ${home}`
-        : known.length <= 8
-          ? `the keys here are ${known.join(', ')}`
-          : undefined;
+    foreign !== null && !known.includes(near ?? key)
+      ? foreign
+      : near !== null
+        ? `did you mean ${JSON.stringify(near)}?`
+        : home !== undefined
+          ? `${key} belongs in ${home}`
+          : known.length <= 8
+            ? `the keys here are ${known.join(', ')}`
+            : undefined;
   // `authorization: {secret}` is a key without a value.
   const isValue =
     (valueAt(data, [...path, key]) ?? null) === null && (isBelowSecret(path) || isBareKey(document, [...path, key]));
@@ -114,11 +136,14 @@ function unknownKey(path: DocumentPath, key: string, { data, document }: Written
   return { severity: 'error', message, path: [...path, key], at: 'key', ...(hint === undefined ? {} : { hint }) };
 }
 
-function leafProblem(path: DocumentPath, message: string, fault: LeafFault): Problem {
+function leafProblem(path: DocumentPath, message: string, fault: LeafFault, value: unknown): Problem {
   if (fault.missing === true) return missing(path, fault.expected);
   const sentence =
     fault.found === undefined ? message : `${nameOf(path)} is ${fault.found}, expected ${fault.expected ?? ''}`;
-  return { severity: 'error', message: sentence, path, ...(fault.hint === undefined ? {} : { hint: fault.hint }) };
+  const word = typeof value === 'string' ? foreignWordHint(value, String(path.at(-1))) : selectorHint(path);
+  const meant = typeof value === 'string' && word !== null ? `write ${word}` : word;
+  const hint = fault.hint ?? (fault.expected !== undefined && value !== '' ? meant : null);
+  return { severity: 'error', message: sentence, path, ...(hint === null ? {} : { hint }) };
 }
 
 function missing(path: DocumentPath, expected?: string): Problem {

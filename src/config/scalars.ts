@@ -107,11 +107,13 @@ export const boolean = () =>
     return known === undefined ? null : parsed(known);
   });
 
-export const integer = (least: number, most: number) => {
+/** @param ofZero the way out for who writes 0 and means none. */
+export const integer = (least: number, most: number, ofZero?: string) => {
   const range = `a whole number from ${String(least)} to ${String(most)}`;
   return scalar(range, (value): Parsed<number> | null => {
     const number = /^[+-]?\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
-    return number >= least && number <= most ? parsed(number) : null;
+    if (number >= least && number <= most) return parsed(number);
+    return number === 0 && ofZero !== undefined ? unparsed(`0 is too small, expected ${range}`, ofZero) : null;
   });
 };
 
@@ -148,19 +150,20 @@ function own<T>(table: Readonly<Record<string, T>>, key: string): T | undefined 
   return Object.hasOwn(table, key) ? table[key] : undefined;
 }
 
-function within(result: Parsed<number>, written: string, least: number): Parsed<number> {
+function within(result: Parsed<number>, written: string, least: number, ofZero?: string): Parsed<number> {
   if (!result.ok) return result;
   if (result.value < least)
     return unparsed(
       `${JSON.stringify(written)} is too short, expected ${least % 1000 === 0 ? `${String(least / 1000)}s` : `${String(least)}ms`} or more`,
+      result.value === 0 ? ofZero : undefined,
     );
   if (result.value > LONGEST_MS) return unparsed(`${JSON.stringify(written)} is too long, expected 24d or less`);
   return result;
 }
 
 /** A Prometheus duration, in milliseconds. */
-export const duration = (leastMs = 1) =>
-  scalar('a duration such as 10s or 1m30s', (value) => within(parsePrometheusDuration(value), value, leastMs));
+export const duration = (leastMs = 1, ofZero?: string) =>
+  scalar('a duration such as 10s or 1m30s', (value) => within(parsePrometheusDuration(value), value, leastMs, ofZero));
 
 /** A Prometheus duration or `off`, which is null. */
 export const durationOrOff = (leastMs: number) =>
@@ -178,9 +181,12 @@ export const goDuration = () =>
   });
 
 /** A size such as 10MB, in bytes. */
-export const byteSize = (least = 0) =>
+export const byteSize = (least = 0, ofZero?: string) =>
   scalar('a size such as 10MB', (value): Parsed<number> => {
     const size = parseByteSize(value);
     if (!size.ok || size.value >= least) return size;
-    return unparsed(`${JSON.stringify(value)} is too small, expected ${String(least)}B or more`);
+    return unparsed(
+      `${JSON.stringify(value)} is too small, expected ${String(least)}B or more`,
+      size.value === 0 ? ofZero : undefined,
+    );
   });

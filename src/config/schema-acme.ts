@@ -126,7 +126,10 @@ export const acme = z.strictObject({
   email: optional(email),
   profile: optional(profile),
   key_type: defaulted(keyType(), 'p256'),
-  challenge: defaulted(challenge, {}),
+  challenge: defaulted(
+    z.preprocess((value) => (typeof value === 'string' ? { type: value } : value), challenge),
+    {},
+  ),
   state_dir: defaulted(text('a directory'), 'acme'),
   // A CA that needs no more than its name may be written as it is.
   fallback: defaulted(

@@ -2,11 +2,13 @@
 import * as z from 'zod';
 import { byteSize, duration, integer, optional } from './scalars.ts';
 
+const NO_CAP = 'remove the key to cap nothing';
+
 const keys = z.strictObject({
-  bytes: optional(byteSize(1)),
-  series: optional(integer(1, 1_000_000_000)),
-  duration: optional(duration(100)),
-  concurrent_scrapes: optional(integer(1, 100_000)),
+  bytes: optional(byteSize(1, NO_CAP)),
+  series: optional(integer(1, 1_000_000_000, NO_CAP)),
+  duration: optional(duration(100, NO_CAP)),
+  concurrent_scrapes: optional(integer(1, 100_000, NO_CAP)),
 });
 
 /** A section whose every line is commented out counts as written and empty: rules/caps.ts says that it caps nothing. */

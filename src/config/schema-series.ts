@@ -60,18 +60,27 @@ async function labelMatcher(label: string, value: unknown): Promise<Parsed<Match
     return unparsed(`${JSON.stringify(label)} is not a label name`);
   if (Array.isArray(value)) return listed(label, value);
   if (typeof value !== 'string') return unparsed(`expected ${EXPECTED}, found ${describeShape(value)}`);
+  if (/^(?:~|!~|!=|=)/.test(value) && !value.startsWith(REGEX_PREFIX)) {
+    const meant = value.startsWith('!')
+      ? 'what is not to be seen is said with match'
+      : `did you mean ${JSON.stringify(REGEX_PREFIX + value.slice(1))}?`;
+    return unparsed('a regular expression begins with "=~"; in a list the value stands as it is', meant);
+  }
   if (!value.startsWith(REGEX_PREFIX)) return listed(label, [value]);
   const matcher: Matcher = { label, operator: REGEX_PREFIX, value: value.slice(REGEX_PREFIX.length) };
   // Also refuses one that the empty text matches: it would admit every series without the label.
   const parseSelector = await loadParser();
   const read = parseSelector(printSelector({ matchers: [matcher] }));
-  return read.ok ? parsed(matcher) : read;
+  if (read.ok) return parsed(matcher);
+  const isAll = /^=~\.\*$/.test(value);
+  return unparsed(read.message, isAll ? 'write "=~.+" for every value, or remove the label' : read.hint);
 }
 
 /** A list, not a record: a record would lose a label called `__proto__`. */
 const labels = z.unknown().transform(async (value, context): Promise<readonly Matcher[]> => {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    const params: LeafFault = { expected: 'a map of labels to values', found: describeShape(value) };
+    const hint = 'write {job: node}, {job: [node, mysql]} or {job: "=~node.*"}';
+    const params: LeafFault = { expected: 'a map of labels to values', found: describeShape(value), hint };
     context.addIssue({ code: 'custom', message: '', params });
     return z.NEVER;
   }

@@ -75,11 +75,13 @@ export type IdentityPath = { readonly class: EndpointClass } | { readonly patter
 const identityPath = scalar(
   'a path, a path ending in /*, or a class such as @scrape',
   (value): Parsed<IdentityPath> => {
+    const names = Object.keys(PATH_CLASSES);
     if (!value.startsWith('@')) {
       const pattern = parsePathPattern(value);
-      return pattern.ok ? parsed({ pattern: pattern.value }) : pattern;
+      if (pattern.ok) return parsed({ pattern: pattern.value });
+      const isClass = names.includes(`@${value}`);
+      return isClass ? unparsed('a class begins with "@", a path with "/"', `write '@${value}'`) : pattern;
     }
-    const names = Object.keys(PATH_CLASSES);
     const name = Object.entries(PATH_CLASSES).find(([known]) => known === value)?.[1];
     if (name !== undefined) return parsed({ class: name });
     const near = didYouMean(value, names);

@@ -20,7 +20,9 @@ export function parseUpstreamUrl(written: string): Parsed<UpstreamUrl> {
   if (written === 'self') return parsed({ address: { kind: 'self' }, basePath: '', name: 'self' });
   if (written.startsWith('unix:')) return parseUnix(written);
   if (!/^https?:\/\//i.test(written) || !URL.canParse(written)) {
-    return unparsed(`not the URL of an upstream, ${EXPECTED}`);
+    const isBare =
+      /^[A-Za-z0-9.-]{1,200}(?::\d{1,5})?(?:\/[\w./-]*)?$/.test(written) && URL.canParse(`http://${written}`);
+    return unparsed(`not the URL of an upstream, ${EXPECTED}`, isBare ? `write http://${written}` : undefined);
   }
   const url = new URL(written);
   if (url.username !== '' || url.password !== '') {

@@ -10,6 +10,7 @@ import { capsRule } from './caps.ts';
 import { exemptRule } from './exempt.ts';
 import { exposureRule } from './exposure.ts';
 import { identityRule } from './identities.ts';
+import { pathRule } from './paths.ts';
 import { restrictionRule } from './restrictions.ts';
 import { error, warning } from './rule.ts';
 import type { Rule, RuleInput } from './rule.ts';
@@ -56,6 +57,7 @@ const RULES: readonly Rule[] = [
   upstreamRule,
   scrapeRule,
   identityRule,
+  pathRule,
   restrictionRule,
   capsRule,
   rateLimitRule,
