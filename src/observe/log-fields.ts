@@ -7,7 +7,7 @@ export const LOG_FIELDS = {
   id: 'Of the request; the client sees it as `X-Request-Id`, and refused ones in the answer.',
   address: 'The client: the peer, or what a proxy of `trusted_proxies` says.',
   identity:
-    'Who it was: the name of an entry of `identities`, `password:USER`, `certificate:NAME` or `anonymous`; the same in `promgate users` and `explain`.',
+    'Who it was: the name of an entry of `identities`, `password:USER`, `certificate:NAME` or `anonymous`; the same in `promgate users` and `explain`. The label of the metrics is bounded: `USER` and `certificate` for the second and third.',
   user: 'The name in a login, escaped and cut at 64 bytes; a stranger may have typed it.',
   method: 'Of the request.',
   path: 'Of the request, without the query, escaped and cut at 64 bytes.',
@@ -17,6 +17,7 @@ export const LOG_FIELDS = {
   detail: 'More about the reason, in the words of the gate or of OpenSSL.',
   certificate:
     'In the access log the serial of the client certificate; elsewhere the first name of a managed certificate.',
+  certificate_subject: 'Of the client certificate on a connection that was refused, escaped and cut at 64 bytes.',
   certificate_serial: 'Of the client certificate on a connection that was refused.',
   connection: 'The number of the connection since the start.',
   upstream: 'The upstream as configured, without credentials.',
@@ -86,6 +87,7 @@ export const LOG_FIELDS = {
   chosen: 'The moment that was chosen in a window.',
   file: 'The file.',
   number: 'Of a revocation list.',
+  url: 'Where a revocation list is fetched.',
   name: 'Of a certificate.',
   names: 'In a certificate.',
   spki: 'SHA-256 of a public key.',
