@@ -90,7 +90,8 @@ export class ReplyRepair {
   #readHead(input: Buffer, at: number, output: Edits): number | null {
     const end = endOfHead(input, at);
     if (end === null) return null;
-    const head = readHead(input.toString('latin1', at, end));
+    const text = input.toString('latin1', at, end);
+    const head = readOrdinaryHead(text) ?? readHead(text);
     if (head === null) {
       this.#state = 'pass';
       return end;
@@ -158,6 +159,22 @@ interface Head {
   readonly isChunked: boolean;
   /** null: it was in order. */
   readonly repaired: string | null;
+}
+
+/** What may want a repair: a bare line feed, a folded line, a name with a blank or none, an interim answer. */
+const ODD = /[^\r]\n|\n(?:[ \t:]|[^:\n]* :)|^HTTP\/1\.[01] [01]/;
+const FRAMING = /\n(?:content-length|transfer-encoding):/gi;
+const ORDINARY = /^HTTP\/1\.1 (\d{3})/;
+
+/** What nearly every answer has: it is asked of each. null: look closer. */
+function readOrdinaryHead(text: string): Head | null {
+  const status = ORDINARY.exec(text)?.[1];
+  if (status === undefined || ODD.test(text)) return null;
+  const framing = text.match(FRAMING);
+  if (framing !== null && framing.length > 1) return null;
+  const isCoded = framing?.[0].length === '\ntransfer-encoding:'.length;
+  const isChunked = isCoded && /\ntransfer-encoding:[ \t]*chunked[ \t]*\r/i.test(text);
+  return { status: Number(status), isChunked, repaired: null };
 }
 
 /** @returns null for what has no single meaning: the parser is to refuse it. */
