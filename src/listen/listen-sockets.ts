@@ -5,18 +5,31 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { ListenAddress } from '../config/config.ts';
 import { PromgateError } from '../lib/errors.ts';
 import type { Log } from '../observe/ports.ts';
-import type { BoundAddress } from './ports.ts';
+import type { BoundAddress, InheritedSocket } from './ports.ts';
 
 /** A peer that vanished without a word is found out by TCP itself, also while an endless answer is silent. */
 const KEEP_ALIVE_MS = 60_000;
+const OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
+/** What waits for a process during a restart; the kernel has a bound of its own. */
+const BACKLOG = 4096;
 
 export type OnSocket = (socket: Socket, kind: ListenAddress['kind']) => void;
 
 /** @throws PromgateError PORT_TAKEN or LISTEN_FAILED; what was opened before is closed again. */
-export async function openAll(addresses: readonly ListenAddress[], log: Log, onSocket: OnSocket): Promise<Server[]> {
+export async function openAll(
+  addresses: readonly ListenAddress[],
+  { log, inherited }: { readonly log: Log; readonly inherited: readonly InheritedSocket[] },
+  onSocket: OnSocket,
+): Promise<Server[]> {
   const opened: Server[] = [];
+  const served = new Set<ListenAddress>();
   try {
-    for (const address of addresses) opened.push(await open(address, onSocket));
+    for (const socket of inherited) {
+      const { server, address } = await takeOver(socket, addresses, onSocket);
+      opened.push(server);
+      served.add(address);
+    }
+    for (const address of addresses) if (!served.has(address)) opened.push(await open(address, onSocket));
     for (const server of opened) {
       // No more file handles, for one: what is open lives on, and accepting goes on when there are some again.
       server.on('error', (error: NodeJS.ErrnoException) => {
@@ -52,9 +65,51 @@ async function open(address: ListenAddress, onSocket: OnSocket): Promise<Server>
   });
 }
 
+/**
+ * Serves a socket that listens already. Whoever holds it goes on holding it: what comes in while no process serves it waits.
+ * @throws PromgateError when it is none, or is not what the configuration says: what is served was judged there.
+ */
+async function takeOver(
+  { fd, name }: InheritedSocket,
+  addresses: readonly ListenAddress[],
+  onSocket: OnSocket,
+): Promise<{ readonly server: Server; readonly address: ListenAddress }> {
+  let address: ListenAddress | undefined;
+  const server = createServer(OPTIONS, (socket) => {
+    if (address === undefined) socket.destroy();
+    else onSocket(socket, address.kind);
+  });
+  const what = `the socket ${JSON.stringify(name)} that systemd hands over`;
+  try {
+    server.listen({ fd, backlog: BACKLOG });
+    await once(server, 'listening');
+  } catch (cause) {
+    throw new PromgateError('LISTEN_FAILED', `${what} cannot be listened on`, { cause });
+  }
+  const bound = boundAddress(server);
+  address = addresses.find((one) => isBoundTo(one, bound));
+  if (address !== undefined) return { server, address };
+  server.close();
+  throw new PromgateError('LISTEN_FAILED', `${what} is not in listen_addresses: ${printBound(bound)}`, {
+    hint: 'let ListenStream= of promgate.socket and listen_addresses say the same',
+  });
+}
+
+const EVERY_HOST: ReadonlySet<string> = new Set(['::', '0.0.0.0']);
+
+function isBoundTo(address: ListenAddress, { host, port }: BoundAddress): boolean {
+  if (address.kind === 'unix') return host === `unix:${address.path}`;
+  if (address.port !== port || host.startsWith('unix:')) return false;
+  return address.host === null ? EVERY_HOST.has(host) : address.host === host;
+}
+
+function printBound({ host, port }: BoundAddress): string {
+  if (host.startsWith('unix:')) return host;
+  return `${host.includes(':') ? `[${host}]` : host}:${String(port)}`;
+}
+
 async function listenOn(address: ListenAddress, onSocket: OnSocket): Promise<Server> {
-  const options = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS };
-  const server = createServer(options, (socket) => {
+  const server = createServer(OPTIONS, (socket) => {
     onSocket(socket, address.kind);
   });
   // Without a host Node takes `::` for both families, and 0.0.0.0 where IPv6 is off.

@@ -79,7 +79,8 @@ class SocketListener implements Listener {
 
   async listen(config: Config): Promise<void> {
     this.#use(config);
-    this.#servers = await openAll(config.listen, this.#ports.log, (socket, kind) => {
+    const { log, inherited = [] } = this.#ports;
+    this.#servers = await openAll(config.listen, { log, inherited }, (socket, kind) => {
       this.#onSocket(socket, kind === 'unix' ? UNIX_PEER : socket.remoteAddress);
     });
   }

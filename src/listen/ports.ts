@@ -20,7 +20,16 @@ export interface TlsChallenge {
   serve(socket: Socket, servername: string): void;
 }
 
+/** A socket that listens already, held by systemd. */
+export interface InheritedSocket {
+  readonly fd: number;
+  /** As its unit calls it, for messages. */
+  readonly name: string;
+}
+
 export interface ListenPorts {
+  /** They take the place of the addresses of `listen_addresses` that are theirs. */
+  readonly inherited?: readonly InheritedSocket[];
   readonly log: Log;
   readonly metrics: Metrics;
   readonly clock: Clock;

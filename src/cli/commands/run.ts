@@ -40,6 +40,7 @@ import { fetchMissingLists } from '../missing-lists.ts';
 import { createAcmeOverlay } from '../acme/overlay.ts';
 import { acmeDigest } from '../acme/settings-digest.ts';
 import { createRenewalJob } from '../acme/renewal-job.ts';
+import { takeInheritedSockets } from '../inherited-sockets.ts';
 import { processUser } from '../process-user.ts';
 import { reportCertificates } from '../certificate-report.ts';
 import { resolveAsThisHost } from '../name-resolution.ts';
@@ -138,6 +139,7 @@ async function serve(
     self: createSelfUpstream(metrics, clock),
   });
   const listener = createListener({
+    inherited: takeInheritedSockets(process.env, process.pid),
     log,
     metrics,
     clock,
