@@ -74,10 +74,10 @@ async function takeOver(
   addresses: readonly ListenAddress[],
   onSocket: OnSocket,
 ): Promise<{ readonly server: Server; readonly address: ListenAddress }> {
-  let address: ListenAddress | undefined;
+  const known: { kind: ListenAddress['kind'] | null } = { kind: null };
   const server = createServer(OPTIONS, (socket) => {
-    if (address === undefined) socket.destroy();
-    else onSocket(socket, address.kind);
+    if (known.kind === null) socket.destroy();
+    else onSocket(socket, known.kind);
   });
   const what = `the socket ${JSON.stringify(name)} that systemd hands over`;
   try {
@@ -87,8 +87,11 @@ async function takeOver(
     throw new PromgateError('LISTEN_FAILED', `${what} cannot be listened on`, { cause });
   }
   const bound = boundAddress(server);
-  address = addresses.find((one) => isBoundTo(one, bound));
-  if (address !== undefined) return { server, address };
+  const address = addresses.find((one) => isBoundTo(one, bound));
+  if (address !== undefined) {
+    known.kind = address.kind;
+    return { server, address };
+  }
   server.close();
   throw new PromgateError('LISTEN_FAILED', `${what} is not in listen_addresses: ${printBound(bound)}`, {
     hint: 'let ListenStream= of promgate.socket and listen_addresses say the same',

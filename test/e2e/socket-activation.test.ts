@@ -35,7 +35,7 @@ upstreams: [{url: self}]
   const asking = (async (): Promise<void> => {
     while (isAsking) {
       const { exit, status } = await curl('--max-time', '30', `http://127.0.0.1:${port}/metrics`);
-      answers.push(exit === 0 ? status : -exit);
+      answers.push(exit === 0 ? status : -(exit ?? 1));
     }
   })();
   for (let restarts = 1; restarts <= 2; restarts += 1) {
