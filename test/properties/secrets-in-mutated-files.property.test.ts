@@ -2,7 +2,7 @@
  * Configuration files that hold a known secret, broken in the ways of editors, templates and hurried hands: whatever
  * comes of them, the secret is in nothing that `check`, `run` or a reload says, and in no warning of the process.
  */
-import fc from 'fast-check';
+import fc from '../support/property.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { renderProblems, tellProblems } from '../../src/config/explain.ts';
 import { loadConfig } from '../../src/config/load.ts';
