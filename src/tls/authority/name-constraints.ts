@@ -19,8 +19,18 @@ export interface PermittedNames {
   readonly ip: readonly Cidr[];
 }
 
+const EMAIL = 0x81;
 const DNS_NAME = 0x82;
+const URI = 0x86;
 const IP_ADDRESS = 0x87;
+const TAG_OF: Readonly<Record<AlternativeName['type'], number>> = {
+  dns: DNS_NAME,
+  ip: IP_ADDRESS,
+  email: EMAIL,
+  uri: URI,
+};
+/** The host of no address and of no URI (RFC 2606 §2). */
+const NO_HOST = Buffer.from('invalid', 'latin1');
 
 /** What the CA of a fleet may be narrowed to, from text. @throws {TypeError} for what is neither a name nor a network. */
 export function permittedNames(dns: readonly string[], ip: readonly string[]): PermittedNames {
@@ -40,17 +50,22 @@ export function permittedNames(dns: readonly string[], ip: readonly string[]): P
 
 /**
  * The value of the extension. With permitted addresses alone OpenSSL and Go would still take any DNS name, and the other
- * way round: what is not permitted is excluded by name.
+ * way round: what is not permitted is excluded by name. E-mail addresses and URIs of which nothing is permitted are
+ * excluded twice: the empty subtree is all of them to Go and NSS and nothing to OpenSSL (crypto/x509/v3_ncons.c), which
+ * refuses what is not below the one host that is permitted and does not exist. Directory names stay free: Go takes no
+ * certificate of a CA whose critical constraints speak of a type that it does not know, and that is one.
  */
 export function encodeNameConstraints({ dns, ip }: PermittedNames): Buffer {
   const permitted = [
     ...dns.map((name) => subtree(DNS_NAME, Buffer.from(name, 'latin1'))),
     ...ip.map((cidr) => subtree(IP_ADDRESS, networkBytes(cidr))),
+    ...[EMAIL, URI].map((tag) => subtree(tag, NO_HOST)),
   ];
   const excluded = [
     ...(dns.length === 0 ? [subtree(DNS_NAME, Buffer.alloc(0))] : []),
     ...(ip.some(({ version }) => version === 4) ? [] : [subtree(IP_ADDRESS, Buffer.alloc(8))]),
     ...(ip.some(({ version }) => version === 6) ? [] : [subtree(IP_ADDRESS, Buffer.alloc(32))]),
+    ...[EMAIL, URI].map((tag) => subtree(tag, Buffer.alloc(0))),
   ];
   return derElement(
     TAG.sequence,
@@ -110,8 +125,7 @@ function readSubtrees(list: DerReader): Subtree[] {
 export function isPermitted(extension: Buffer, name: AlternativeName): boolean {
   try {
     const { permitted, excluded } = readConstraints(extension);
-    const tag = name.type === 'dns' ? DNS_NAME : name.type === 'ip' ? IP_ADDRESS : null;
-    if (tag === null) return true;
+    const tag = TAG_OF[name.type];
     const holds = ({ tag: kind, value }: Subtree): boolean => kind === tag && isWithin(name, value);
     const ofKind = permitted.filter(({ tag: kind }) => kind === tag);
     return !excluded.some(holds) && (ofKind.length === 0 || ofKind.some(holds));
@@ -124,8 +138,14 @@ export function isPermitted(extension: Buffer, name: AlternativeName): boolean {
 function isWithin({ type, value }: AlternativeName, subtreeValue: Buffer): boolean {
   if (type === 'ip') return isInNetwork(addressBytes(value), subtreeValue);
   const base = subtreeValue.toString('latin1').toLowerCase().replace(/^\./, '');
-  const name = value.toLowerCase();
+  const name = hostOf(type, value.toLowerCase());
   return base === '' || name === base || name.endsWith(`.${base}`);
+}
+
+/** What a subtree of this type is about: the host of an address or of a URI; of a URI without one, nothing permitted. */
+function hostOf(type: 'dns' | 'email' | 'uri', name: string): string {
+  if (type === 'email') return name.slice(name.lastIndexOf('@') + 1);
+  return type === 'uri' ? (/^[a-z][a-z0-9+.-]*:\/\/(?:[^/?#@]*@)?([^/?#:]+)/.exec(name)?.[1] ?? '\0') : name;
 }
 
 function isInNetwork(address: Buffer, network: Buffer): boolean {

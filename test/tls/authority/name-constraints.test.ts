@@ -56,12 +56,45 @@ describe.each([
 });
 
 describe('name constraints', () => {
-  it('leave e-mail addresses and URIs free', async () => {
+  it.each<{ what: string; san?: string; subject?: string; permitted?: true }>([
+    { what: 'a name that is permitted', san: 'DNS:a.example.com', permitted: true },
+    { what: 'a directory name, which nobody is identified by', san: 'dirName:dn', permitted: true },
+    { what: 'a DNS name', san: 'DNS:a.example.org' },
+    { what: 'an IPv4 address', san: 'IP:10.0.0.1' },
+    { what: 'an IPv6 address', san: 'IP:2001:db8::1' },
+    { what: 'a URI of another host', san: 'URI:spiffe://other.org/admin' },
+    { what: 'a URI of a permitted host', san: 'URI:spiffe://a.example.com/admin' },
+    { what: 'a URI with a user and a port', san: 'URI:https://a.example.com@other.org:80/' },
+    { what: 'a URI without a host', san: 'URI:urn:example:admin' },
+    { what: 'a URI with an empty host', san: 'URI:file:///etc' },
+    { what: 'an e-mail address', san: 'email:admin@other.org' },
+    { what: 'an e-mail address of a permitted host', san: 'email:admin@example.com' },
+    { what: 'an e-mail address in UTF-8', san: 'otherName:1.3.6.1.5.5.7.8.9;UTF8:admin@other.org' },
+    { what: 'an e-mail address in the subject', subject: '/CN=client/emailAddress=admin@other.org' },
+    { what: 'a permitted name beside a URI', san: 'DNS:a.example.com,URI:spiffe://other.org/admin' },
+  ])('of a domain, under OpenSSL, with $what', async ({ san, subject = '/CN=client', permitted = false }) => {
     const { narrow } = await authorities(['example.com'], []);
-    const sans = [{ type: 'uri' as const, value: 'spiffe://other/x' }];
-    const leaf = await issueClient({ ca: narrow, name: 'client', sans, now });
-    const [caFile, leafFile] = [bench.file('ca.crt', narrow.cert), bench.file('leaf.crt', leaf.cert)];
-    expect(await bench.openssl('verify', '-CAfile', caFile, leafFile)).toMatchObject({ code: 0 });
+    const [caFile, keyFile] = [bench.file('ca.crt', narrow.cert), bench.file('ca.key', narrow.key)];
+    const request = ['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
+    const made = await bench.openssl(...request, '-keyout', 'leaf.key', '-out', 'leaf.csr', '-subj', subject);
+    expect(made.code, made.stderr).toBe(0);
+    const extensions = `basicConstraints=CA:false\n${san === undefined ? '' : `subjectAltName=${san}\n`}[dn]\nCN=admin\n`;
+    const extFile = bench.file('leaf.ext', extensions);
+    const sign = ['x509', '-req', '-in', 'leaf.csr', '-CA', caFile, '-CAkey', keyFile, '-extfile', extFile];
+    const signed = await bench.openssl(...sign, '-out', 'leaf.crt');
+    expect(signed.code, signed.stderr).toBe(0);
+    const { code, stderr } = await bench.openssl('verify', '-CAfile', caFile, 'leaf.crt');
+    expect(code === 0, stderr).toBe(permitted);
+  });
+
+  it.each<{ type: 'uri' | 'email'; value: string }>([
+    { type: 'uri', value: 'spiffe://other.org/admin' },
+    { type: 'uri', value: 'spiffe://a.example.com/admin' },
+    { type: 'uri', value: 'urn:example:admin' },
+    { type: 'email', value: 'admin@example.com' },
+  ])('of a domain keep us from signing $value', async (name) => {
+    const { narrow } = await authorities(['example.com'], []);
+    await expect(issueClient({ ca: narrow, name: 'client', sans: [name], now })).rejects.toThrow('do not permit');
   });
 
   it('judge a common name that OpenSSL would take for a DNS name', async () => {

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { createCa } from '../../../src/tls/authority/certificate-authority.ts';
 import { issueClient, issueServer } from '../../../src/tls/authority/issue.ts';
+import { permittedNames } from '../../../src/tls/authority/name-constraints.ts';
 import { startPrometheus } from '../../support/prometheus.ts';
 import type { Prometheus } from '../../support/prometheus.ts';
 import { createWorkbench } from './openssl.ts';
@@ -24,9 +25,15 @@ afterEach(async () => {
   bench.remove();
 });
 
-it('a real Prometheus scrapes over mutual TLS with certificates of the own CA', async () => {
+it.each([
+  { what: '', constraints: {} },
+  {
+    what: ', narrowed to some names',
+    constraints: { permitted: permittedNames(['localhost', 'prometheus'], ['127.0.0.0/8']) },
+  },
+])('a real Prometheus scrapes over mutual TLS with certificates of the own CA$what', async ({ constraints }) => {
   const now = Date.now();
-  const ca = await createCa({ name: 'test', now });
+  const ca = await createCa({ name: 'test', now, ...constraints });
   const gate = await issueServer({ ca, names: ['localhost', '127.0.0.1'], now });
   const client = await issueClient({ ca, name: 'prometheus', sans: [{ type: 'dns', value: 'prometheus' }], now });
   const listening = createServer({ ...gate, ca: ca.cert, requestCert: true, rejectUnauthorized: true }, (_, response) =>
