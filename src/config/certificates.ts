@@ -1,14 +1,14 @@
 /** The group `certificate`: the gate's own certificates and private keys. No message holds anything of a key. */
 import { keyMatches, parseCertificates } from '../formats/x509.ts';
-import type { CertificateInfo } from '../formats/x509.ts';
 import type { DocumentPath, Problem } from '../lib/problem.ts';
 import type { KeyPair } from './config.ts';
 import { unrenewable } from './crl-refresh.ts';
 import { modeProblem } from './file-mode.ts';
 import type { FileText, OperatorFiles } from './files.ts';
-import { findings, formatTime, groupResult, take } from './groups.ts';
+import { findings, groupResult, take } from './groups.ts';
 import type { Findings, GroupResult } from './groups.ts';
 import { opensslFault } from './openssl.ts';
+import { servedProblems } from './served-certificate.ts';
 import type { RawTls } from './schema.ts';
 
 export interface PairSource {
@@ -43,9 +43,10 @@ export async function readStandIns(
   const found = findings();
   const pairs = await readPairs(tls, files, now, found);
   const hint = 'beside acme a certificate file is served until the CA has issued one; then it can be removed';
-  const problems = found.problems.map((problem): Problem =>
-    problem.severity === 'error' ? { ...problem, severity: 'warning', hint } : problem,
-  );
+  const problems = found.problems.map((problem): Problem => {
+    const { servesNobody, ...rest } = problem;
+    return problem.severity === 'error' || servesNobody === true ? { ...rest, severity: 'warning', hint } : problem;
+  });
   return { ok: true, value: pairs, problems };
 }
 
@@ -158,7 +159,7 @@ async function readPair(
     found.problems.push({ severity: 'error', message: `OpenSSL refuses the certificate: ${fault}`, path: cert.path });
     return null;
   }
-  found.problems.push(...validityProblems(leaf, now, cert.path, 'the certificate'));
+  found.problems.push(...servedProblems(chain ?? [], now, cert.path));
   const ends = cert.file === null ? null : await unrenewable(leaf, cert.file.name);
   if (ends !== null) found.problems.push({ severity: 'warning', ...ends, path: cert.path });
   return {
@@ -172,31 +173,4 @@ async function readPair(
     issuer: leaf.issuer,
     keyType: match.keyType,
   };
-}
-
-const DAY_MS = 86_400_000;
-const NEAR_END_MS = 30 * DAY_MS;
-
-/**
- * Warnings for a certificate that is not valid now, or not for long: in its last 30 days, or its last third when it is a
- * short one. They do not keep the gate from starting.
- */
-export function validityProblems(
-  { notBefore, notAfter }: Pick<CertificateInfo, 'notBefore' | 'notAfter'>,
-  now: number,
-  path: DocumentPath,
-  what: string,
-): Problem[] {
-  if (now > notAfter) return [{ severity: 'warning', message: `${what} expired at ${formatTime(notAfter)}`, path }];
-  if (now < notBefore) {
-    const hint = 'is the clock of this machine right?';
-    return [{ severity: 'warning', message: `${what} is not valid before ${formatTime(notBefore)}`, hint, path }];
-  }
-  if (notAfter - now <= Math.min(NEAR_END_MS, (notAfter - notBefore) / 3)) {
-    const days = Math.floor((notAfter - now) / DAY_MS);
-    const left = days === 0 ? 'in less than a day' : `in ${String(days)} ${days === 1 ? 'day' : 'days'}`;
-    const hint = 'renew it where it came from; `promgate init` renews what it has issued';
-    return [{ severity: 'warning', message: `${what} ends ${left}, at ${formatTime(notAfter)}`, hint, path }];
-  }
-  return [];
 }

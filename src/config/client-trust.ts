@@ -4,10 +4,10 @@
  */
 import { isCrlSignedBy, parseCrls } from '../formats/crl.ts';
 import type { Crl } from '../formats/crl.ts';
-import { parseCertificates } from '../formats/x509.ts';
+import { parseCertificates, subjectLength } from '../formats/x509.ts';
 import type { CertificateInfo } from '../formats/x509.ts';
 import type { DocumentPath } from '../lib/problem.ts';
-import { validityProblems } from './certificates.ts';
+import { validityProblems } from './validity.ts';
 import type { FileText, OperatorFiles } from './files.ts';
 import { unrefreshable } from './crl-refresh.ts';
 import { findings, formatTime, groupResult, take } from './groups.ts';
@@ -63,6 +63,7 @@ export async function readClientTrust(
   }
   if (ca !== null && crls.length > 0) warnOfMissingCrls(ca, crls, found);
   if (verifiesClients && tls.client_crl_files.length === 0) warnOfNoList(ca ?? [], tls, found);
+  if (verifiesClients) warnOfLongNames(ca ?? [], tls, found);
   const fault = opensslFault({ ca: (ca ?? []).map(({ pem }) => pem), crl: crls.map(({ pem }) => pem) });
   if (fault !== null) {
     const message = `OpenSSL refuses the client CA or its CRLs: ${fault}`;
@@ -193,6 +194,21 @@ function highestNumber(crls: readonly Crl[], { issuerKey, authorityKey }: Crl): 
     if (highest === null || crl.number > highest) highest = crl.number;
   }
   return highest;
+}
+
+/** RFC 8446 §4.2.4, RFC 5246 §7.4.4: a length of two bytes, within which TLS 1.3 has the other extensions too. */
+const MOST_NAME_BYTES = 65_535 - 256;
+
+/** The names of all CAs are sent in each handshake, and beyond 64 KiB each one fails. */
+function warnOfLongNames(ca: readonly CertificateInfo[], tls: RawTls, found: Findings): void {
+  const bytes = ca.reduce((sum, one) => sum + 2 + subjectLength(one), 0);
+  if (bytes <= MOST_NAME_BYTES) return;
+  const key = (tls.client_ca_file ?? '') === '' ? 'client_ca' : 'client_ca_file';
+  const message =
+    `the names of ${String(ca.length)} client CAs are ${String(bytes)} bytes: a handshake takes ` +
+    `${String(MOST_NAME_BYTES)}, and all would fail`;
+  const hint = 'name only the CAs whose clients come here, not a bundle of public ones';
+  found.problems.push({ severity: 'error', message, hint, path: ['tls_server_config', key] });
 }
 
 /** Without a list whoever has taken a key stays in until the certificate ends. */

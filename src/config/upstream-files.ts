@@ -2,7 +2,7 @@
 import { keyMatches, parseCertificates } from '../formats/x509.ts';
 import type { DocumentPath, Parsed } from '../lib/problem.ts';
 import { parsed, unparsed } from '../lib/problem.ts';
-import { validityProblems } from './certificates.ts';
+import { validityProblems } from './validity.ts';
 import type { UpstreamAuthorization, UpstreamTls } from './config.ts';
 import { modeProblem } from './file-mode.ts';
 import type { FileText, OperatorFiles } from './files.ts';

@@ -115,6 +115,15 @@ export function readCertificateFacts(der: Buffer): CertificateFacts {
   };
 }
 
+/** Bytes of the DER of the subject, of a certificate that was read. */
+export function subjectLength({ der }: Pick<CertificateInfo, 'der'>): number {
+  const tbs = new DerReader(der).enter(TAG.sequence).enter(TAG.sequence);
+  if (tbs.peek() === TAG.context0) tbs.skip();
+  // Serial number, signature algorithm, issuer, validity.
+  for (let before = 0; before < 4; before++) tbs.skip();
+  return tbs.element(TAG.sequence).length;
+}
+
 function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }

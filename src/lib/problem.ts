@@ -19,6 +19,8 @@ export interface Problem {
   readonly file?: string;
   readonly line?: number;
   readonly column?: number;
+  /** A warning, because the gate starts with it and may mend it; but no client gets through, and `check` fails. */
+  readonly servesNobody?: true;
 }
 
 /** What a parser in formats/ says: a value, or a sentence that tells what is wrong (place is added by the caller). */

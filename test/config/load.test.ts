@@ -165,7 +165,7 @@ describe('certificates', () => {
     const notAfter = new Date(Math.ceil(Date.now() / 1000) * 1000 + 10 * DAY_MS);
     const notBefore = new Date(notAfter.getTime() - life * DAY_MS);
     const authority = createAuthority();
-    const { cert, key } = authority.issue({ name: 'gate', notBefore, notAfter });
+    const { cert, key } = authority.issue({ name: 'gate', sans: ['DNS:gate'], notBefore, notAfter });
     authority.remove();
     fixture.write('server.crt', cert);
     fixture.write('server.key', key);

@@ -1,6 +1,8 @@
 /** Rules over `acme`: what is wanted exists once, can be proved by the challenge, and fits the rest of the file. */
 import { isIP } from 'node:net';
 import { coversName } from '../../formats/covers-name.ts';
+import { unfitForPublicCa } from '../../formats/public-name.ts';
+import { WELL_KNOWN } from '../schema-acme.ts';
 import type { DocumentPath, Problem } from '../../lib/problem.ts';
 import { wantedCertificates } from '../resolve-acme.ts';
 import type { RawAcme, RawDirectory } from '../schema-acme.ts';
@@ -28,6 +30,7 @@ export const acmeRule: Rule = (input) => {
     ...proofProblems(acme, input),
     ...keyTypeProblems(acme, input),
     ...directoryProblems(acme),
+    ...publicNameProblems(acme),
   ];
 };
 
@@ -41,6 +44,21 @@ function fileProblems({ raw: { acme }, pairs }: RuleInput): Problem[] {
     const hint = 'beside acme a certificate file is served until the CA has issued one for the same name: remove it';
     return [warning(message, [TLS], { at: 'key', hint })];
   });
+}
+
+/** What a public CA refuses for good ought not to be asked of it, and counted by it, in the night. */
+function publicNameProblems(acme: RawAcme): Problem[] {
+  const directories = [acme, ...acme.fallback].map(({ directory_url: { name } }) => name);
+  // Another CA, such as one's own, may certify what it likes.
+  if (directories.some((name) => !Object.hasOwn(WELL_KNOWN, name))) return [];
+  return places(acme).flatMap(({ names, path }) =>
+    names.flatMap((name, index) => {
+      const why = unfitForPublicCa(name);
+      if (why === null) return [];
+      const hint = `${String(directories[0])} refuses it, as every public CA does: use a public name, a CA of your own in directory_url, or \`promgate pki\``;
+      return [error(`${JSON.stringify(name)} ${why}: no public CA certifies it`, [...path, index], { hint })];
+    }),
+  );
 }
 
 interface Place {
