@@ -5,13 +5,12 @@ import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { PromgateError } from '../lib/errors.ts';
+import { configFileOption, DEFAULT_DESCRIPTION, defaultConfigFile, sayWhichFile } from './configuration-file.ts';
 import type { InitOptions } from './commands/init.ts';
 import { addPkiCommands } from './pki/arguments.ts';
 import { printError, processTerminal } from './terminal.ts';
 import type { Terminal } from './terminal.ts';
 import { VERSION } from './version.ts';
-
-const DEFAULT_FILE = 'promgate.yml';
 
 function collect(value: string, previous: readonly string[]): readonly string[] {
   return [...previous, value];
@@ -31,9 +30,7 @@ function parseOrigin(text: string): string {
   return url.origin;
 }
 
-function configFile(): Option {
-  return new Option('--config.file <file>', 'the configuration').default(DEFAULT_FILE);
-}
+const QUIET: ReadonlySet<string> = new Set(['run', 'healthcheck']);
 
 /** Commands are loaded when they are called: `healthcheck` runs every few seconds and must not pay for `run`. */
 function buildProgram(terminal: Terminal, done: (code: number) => void): Command {
@@ -53,6 +50,11 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
         write(`promgate: ${text}`);
       },
     });
+
+  program.hook('preAction', (_program, command) => {
+    // The log of run says it, and of healthcheck only the exit code counts.
+    if (!QUIET.has(command.name())) sayWhichFile(command, terminal);
+  });
 
   program
     .command('init')
@@ -79,7 +81,7 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
   program
     .command('run', { isDefault: false })
     .description('serve')
-    .addOption(configFile())
+    .addOption(configFileOption())
     .option('--web.listen-address <address>', 'replaces listen_addresses; may be given several times', collect, [])
     .addOption(new Option('--log.level <level>').choices(['debug', 'info', 'warn', 'error']).default('info'))
     .addOption(new Option('--log.format <format>').choices(['json', 'logfmt']).default('logfmt'))
@@ -101,21 +103,21 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
   program
     .command('check')
     .description('say every problem of configuration files, as run would')
-    .argument('[files...]', `default: ${DEFAULT_FILE}`)
+    .argument('[files...]', `default: ${DEFAULT_DESCRIPTION}`)
     .option('--user <name>', 'look as this user, who runs the gate; for root')
     .action(async (files: string[], options: { user?: string }) => {
       const { checkCommand, tellWho } = await import('./commands/check.ts');
-      done(await checkCommand(files.length === 0 ? [DEFAULT_FILE] : files, terminal, options));
+      done(await checkCommand(files.length === 0 ? [defaultConfigFile()] : files, terminal, options));
       tellWho(terminal);
     });
 
   program
     .command('reload')
     .description('make the running gate read its configuration again, and wait for the result')
-    .addOption(configFile())
+    .addOption(configFileOption())
     .action(async (options: Record<string, string>) => {
       const { reloadCommand } = await import('./commands/reload.ts');
-      done(await reloadCommand({ configFile: options['config.file'] ?? DEFAULT_FILE }, terminal));
+      done(await reloadCommand({ configFile: options['config.file'] ?? defaultConfigFile() }, terminal));
     });
 
   program
@@ -139,22 +141,22 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
     .description(
       'say of every certificate, CA and revocation list how long it is good; exit 1 when one is close to its end',
     )
-    .addOption(configFile())
+    .addOption(configFileOption())
     .addOption(new Option('--output <form>').choices(['table', 'json']).default('table'))
     .action(async (options: Record<string, string>) => {
       const { certStatusCommand } = await import('./commands/cert.ts');
       const output = options['output'] === 'json' ? 'json' : 'table';
-      done(await certStatusCommand({ configFile: options['config.file'] ?? DEFAULT_FILE, output }, terminal));
+      done(await certStatusCommand({ configFile: options['config.file'] ?? defaultConfigFile(), output }, terminal));
     });
   cert
     .command('renew')
     .description('obtain certificates from the CA now, and show every step')
     .argument('[name]', 'the first name of a certificate (default: all)')
-    .addOption(configFile())
+    .addOption(configFileOption())
     .option('--dry-run', 'ask the staging directory of the CA, if it has one, and change nothing')
     .action(async (name: string | undefined, options: Record<string, string | boolean>) => {
       const { certRenewCommand } = await import('./commands/cert.ts');
-      const file = (options['config.file'] as string | undefined) ?? DEFAULT_FILE;
+      const file = (options['config.file'] as string | undefined) ?? defaultConfigFile();
       const isRehearsal = options['dryRun'] === true;
       done(await certRenewCommand({ configFile: file, name: name ?? null, isRehearsal }, terminal));
     });
@@ -162,21 +164,21 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
   program
     .command('users')
     .description('say when each user and certificate was seen last, and what it took, since the start of the gate')
-    .addOption(configFile())
+    .addOption(configFileOption())
     .addOption(new Option('--output <form>').choices(['table', 'json']).default('table'))
     .action(async (options: Record<string, string>) => {
       const { usersCommand } = await import('./commands/users.ts');
       const output = options['output'] === 'json' ? 'json' : 'table';
-      done(await usersCommand({ configFile: options['config.file'] ?? DEFAULT_FILE, output }, terminal));
+      done(await usersCommand({ configFile: options['config.file'] ?? defaultConfigFile(), output }, terminal));
     });
 
   const lockouts = program
     .command('lockouts')
     .description('list who is locked out, or lift it')
-    .addOption(configFile())
+    .addOption(configFileOption())
     .action(async (options: Record<string, string>) => {
       const { lockoutsCommand } = await import('./commands/lockouts.ts');
-      done(await lockoutsCommand({ configFile: options['config.file'] ?? DEFAULT_FILE, clear: null }, terminal));
+      done(await lockoutsCommand({ configFile: options['config.file'] ?? defaultConfigFile(), clear: null }, terminal));
     });
   lockouts
     .command('clear')
@@ -184,7 +186,7 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
     .argument('<address>')
     .action(async (address: string) => {
       const { lockoutsCommand } = await import('./commands/lockouts.ts');
-      const file = lockouts.opts<Record<string, string>>()['config.file'] ?? DEFAULT_FILE;
+      const file = lockouts.opts<Record<string, string>>()['config.file'] ?? defaultConfigFile();
       done(await lockoutsCommand({ configFile: file, clear: address }, terminal));
     });
 
@@ -195,7 +197,7 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
     )
     .argument('<method>', 'GET, for example')
     .argument('<target>', 'path and query, as in the request line')
-    .addOption(configFile())
+    .addOption(configFileOption())
     .option('--from <address>', "the client's address")
     .option('--via <address>', 'the trusted proxy in front of the gate, if there is one')
     .option('--user <name>', 'the user whose password is sent; it is taken for right')
@@ -210,7 +212,7 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
       }
       const { from, via = null, user = null, certificate = null, data: form = null } = options;
       const output = options['output'] === 'json' ? 'json' : 'text';
-      const file = options['config.file'] ?? DEFAULT_FILE;
+      const file = options['config.file'] ?? defaultConfigFile();
       done(
         await explainCommand(
           { configFile: file, method, target, from, via, user, certificate, form, output },
@@ -222,10 +224,10 @@ function buildProgram(terminal: Terminal, done: (code: number) => void): Command
   program
     .command('healthcheck')
     .description('exit 0 when the running gate is ready')
-    .addOption(configFile())
+    .addOption(configFileOption())
     .action(async (options: Record<string, string>) => {
       const { healthcheckCommand } = await import('./commands/healthcheck.ts');
-      done(await healthcheckCommand({ configFile: options['config.file'] ?? DEFAULT_FILE }, terminal));
+      done(await healthcheckCommand({ configFile: options['config.file'] ?? defaultConfigFile() }, terminal));
     });
 
   return program;

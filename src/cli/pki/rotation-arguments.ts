@@ -1,5 +1,6 @@
 /** `pki rotate` on the command line: argv → PkiAction. */
 import { Option } from 'commander';
+import { configFileOption, defaultConfigFile } from '../configuration-file.ts';
 import type { Command } from 'commander';
 import type { PkiAction } from '../commands/pki.ts';
 import { collect, directory } from './options.ts';
@@ -26,14 +27,12 @@ export function addRotateCommand(pki: Command, run: (action: PkiAction) => Promi
     )
     .option('--finish', 'take the old CA away, once no gate has seen a certificate of it for 24 hours')
     .option('--admin <address>', 'the admin address of a gate to ask; may be given several times', collect, [])
-    .addOption(
-      new Option('--config.file <file>', 'whose admin_address is asked without --admin').default('promgate.yml'),
-    )
+    .addOption(configFileOption('whose admin_address is asked without --admin'))
     .option('--force', 'ask no gate: whom one does not trust yet, or still sees, is shut out')
     .action(async (flags: RotateFlags) => {
       const { directory: at, reissue, finish, force, admin = [] } = flags;
       const step = finish === true ? 'finish' : reissue === true ? 'reissue' : 'prepare';
-      const configFile = flags['config.file'] ?? 'promgate.yml';
+      const configFile = flags['config.file'] ?? defaultConfigFile();
       await run({ action: 'rotate', directory: at, step, force: force === true, admin, configFile });
     });
 }
