@@ -51,6 +51,7 @@ const PROVOKED_IN: Partial<Record<DenyReason, string>> = {
   bad_parameters: 'test/request/enforce/judge.test.ts',
   bad_query: 'test/request/enforce/judge.test.ts',
   answer_unreadable: 'test/request/enforce/json-filter.test.ts',
+  narrowing_busy: 'test/security/enforce-costly-questions.test.ts',
   scrape_timeout: 'test/request/forward/scrape/deadline.test.ts',
   scrape_busy: 'test/request/forward/scrape/sharing.test.ts',
   scrape_too_slow: 'test/request/forward/scrape/sharing.test.ts',
