@@ -15,7 +15,7 @@ export async function fetchMissingLists(
   { clock, log }: { readonly clock: Clock; readonly log: KeeperLog },
 ): Promise<void> {
   const text = await readFile(configFile, 'utf8').catch(() => null);
-  const written = text === null || !text.includes('fetch') ? null : await parseConfig(text);
+  const written = !text?.includes('fetch') ? null : await parseConfig(text);
   if (written?.ok !== true) return;
   const { crl, tls_server_config: tls } = written.raw;
   if (crl === undefined || tls === undefined) return;

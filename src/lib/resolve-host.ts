@@ -89,9 +89,9 @@ export function createResolveHost(options: ResolveHostOptions): ResolveHost {
     // A lost datagram is asked for once more.
     const resolver = new Resolver({ timeout: Math.ceil(timeoutMs * 0.4), tries: 2 });
     if (servers !== undefined) resolver.setServers(servers);
-    let expired = false;
+    const waiting = { isOver: false };
     const deadline = clock.after(timeoutMs, () => {
-      expired = true;
+      waiting.isOver = true;
       resolver.cancel();
     });
     let cause: unknown;
@@ -100,7 +100,7 @@ export function createResolveHost(options: ResolveHostOptions): ResolveHost {
         const answer = await askBoth(resolver, name, patience === undefined ? null : GRACE_MS, clock);
         if (answer.addresses.length > 0) return answer.addresses;
         cause ??= answer.error;
-        if (expired) break;
+        if (waiting.isOver) break;
       }
     } finally {
       deadline.cancel();

@@ -52,11 +52,15 @@ export function createArrivals(ports: ListenPorts, registry: Registry, current: 
   };
 }
 
-/** A connection that was judged under an older configuration is judged again before its request is handled. */
+/**
+ * A connection that was judged under an older configuration is judged again before its request is handled. The first one
+ * after a drain has begun is answered: it was on its way.
+ */
 function leavingFault(connection: LiveConnection, registry: Registry, generation: number): ArrivalFault | null {
   if (!connection.leaving && connection.judgedUnder !== generation) registry.judge(connection);
   if (!connection.leaving) return null;
   const reason = connection.leaveReason;
+  if (reason === null && connection.isFirstRequest) return null;
   const isAnswerable = reason !== null && DENY_REASONS[reason].status !== null;
   return { reason: isAnswerable ? reason : 'draining', detail: 'the connection is closing' };
 }

@@ -16,7 +16,7 @@ import { createHttp2Server, type Http2Server } from './http2-server.ts';
 import { FirstBytes, isChallengeHello, type Seen } from './first-bytes.ts';
 import { endAndLinger } from './last-words.ts';
 import { boundAddress, openAll } from './listen-sockets.ts';
-import { LiveConnection } from './live-connection.ts';
+import { FIRST_REQUEST_MS, LiveConnection } from './live-connection.ts';
 import type { BoundAddress, Listener, ListenPorts, TlsChallenge } from './ports.ts';
 import { certificateFields, createRefusalReport, PROXY_PROTOCOL, type ReportRefusal } from './refusal-report.ts';
 import { Registry } from './registry.ts';
@@ -48,6 +48,8 @@ class SocketListener implements Listener {
   #servers: readonly Server[] = [];
   #config: Config | null = null;
   #isStopping = false;
+  /** How long what is on an accepted socket may take once the orderly end has begun; null before and after it. */
+  #drainMs: number | null = null;
   #lastId = 0;
 
   constructor(ports: ListenPorts) {
@@ -197,7 +199,7 @@ class SocketListener implements Listener {
   /** The handshake is over, or there is none: judged before one byte of HTTP is read. */
   #open(socket: Socket, accepted: Accepted | undefined, tls: TlsFacts | null): void {
     ignoreErrors(socket);
-    if (accepted === undefined || accepted.isCut || this.#isStopping) {
+    if (accepted === undefined || accepted.isCut || (this.#isStopping && this.#drainMs === null)) {
       socket.destroy();
       return;
     }
@@ -218,6 +220,7 @@ class SocketListener implements Listener {
     this.#registry.add(connection);
     if (tls?.alpn === 'h2') this.#http2.accept(connection);
     else this.#http1.accept(connection);
+    if (this.#drainMs !== null) connection.drain(this.#drainMs);
   }
 
   addresses(): readonly BoundAddress[] {
@@ -230,14 +233,19 @@ class SocketListener implements Listener {
 
   async drain(ms: number): Promise<void> {
     this.#stop();
+    this.#drainMs = ms;
     this.#registry.drainAll(ms);
-    for (const { socket, isShakingHands } of this.#accepted) if (isShakingHands) socket.destroy();
+    const handshakes = this.#ports.clock.after(Math.min(ms, FIRST_REQUEST_MS), () => {
+      for (const { socket, isShakingHands } of this.#accepted) if (isShakingHands) socket.destroy();
+    });
     await this.#emptyWithin(ms);
+    handshakes.cancel();
     await this.close();
   }
 
   async close(): Promise<void> {
     this.#stop();
+    this.#drainMs = null;
     this.#registry.close();
     this.#http1.close();
     for (const { socket } of this.#accepted) socket.destroy();

@@ -36,6 +36,9 @@ const FLOOD_WINDOW_MS = 10_000;
 /** A browser with a page of assets, a health check a tenth of a second: more than that nobody needs. */
 const STRANGER_REQUESTS = 200;
 
+/** How long a connection that has asked nothing yet may still do so after a drain has begun: its request is under way. */
+export const FIRST_REQUEST_MS = 1_000;
+
 export class LiveConnection implements Connection {
   readonly facts: ConnectionFacts;
   readonly socket: Socket;
@@ -62,6 +65,7 @@ export class LiveConnection implements Connection {
   #bytesReadAtRest: number;
   #leaveBy: number | null = null;
   #leaveReason: DenyReason | null = null;
+  #asked = 0;
   #wasCut = false;
   #authenticated = false;
   readonly #whenAuthenticated: (() => void)[] = [];
@@ -116,6 +120,11 @@ export class LiveConnection implements Connection {
     return this.session === null && this.inFlight.size === 0 && this.socket.bytesRead !== this.#bytesReadAtRest;
   }
 
+  /** Whether what came is the only request so far: its client may not have known of a drain when it connected. */
+  get isFirstRequest(): boolean {
+    return this.#asked === 1;
+  }
+
   state(): ConnectionState {
     return {
       openedAt: this.#openedAt,
@@ -140,6 +149,7 @@ export class LiveConnection implements Connection {
     const startedAt = this.#clock.monotonic();
     const entry: InFlight = { request, response, startedAt, stream, stall: new StallWatch(), headerBytes, drains: 0 };
     this.inFlight.add(entry);
+    this.#asked += 1;
     this.headerBytes += headerBytes;
     this.held.bytes += headerBytes;
     stream?.on('drain', () => {
@@ -158,7 +168,7 @@ export class LiveConnection implements Connection {
     if (this.inFlight.size > 0) return;
     this.#restingSince = this.#clock.monotonic();
     this.#bytesReadAtRest = this.socket.bytesRead;
-    if (this.leaving) this.#closeWhenIdle();
+    if (this.leaving) this.#takeNoMore();
   }
 
   #unweigh(entry: InFlight): void {
@@ -180,14 +190,25 @@ export class LiveConnection implements Connection {
     }
     this.#leaveBy = leaveBy;
     this.#leaveReason = reason;
-    // GOAWAY: streams with a higher id are not answered any more, and the last answer's end closes the session.
-    this.session?.close();
     for (const { response } of this.inFlight) announceClose(response);
-    if (this.inFlight.size === 0) this.#closeWhenIdle();
+    if (reason === null && this.#asked === 0) this.#awaitFirstRequest(Math.min(drainMs, FIRST_REQUEST_MS));
+    else this.#takeNoMore();
   }
 
-  #closeWhenIdle(): void {
-    if (this.session === null) this.socket.destroySoon();
+  /** Its client cannot know of the end yet, and would take the closed connection for a refused request. */
+  #awaitFirstRequest(ms: number): void {
+    const timer = this.#clock.after(ms, () => {
+      if (this.#asked === 0 && !this.isReceiving) this.#takeNoMore();
+    });
+    this.socket.once('close', () => {
+      timer.cancel();
+    });
+  }
+
+  #takeNoMore(): void {
+    // GOAWAY: streams with a higher id are not answered any more, and the last answer's end closes the session.
+    this.session?.close();
+    if (this.session === null && this.inFlight.size === 0) this.socket.destroySoon();
   }
 
   /** Writes the whole answer to what the parser refused, and closes; the client gets a moment to read it. */

@@ -53,8 +53,9 @@ export function watchBypass(ports: BypassPorts): BypassWatch {
     const sockets = tables.flatMap((table) => parseListeningSockets(table ?? '', endianness()));
     const own = ownNames();
     const looked = upstreams;
+    const isStale = (): boolean => closed || looked !== upstreams;
     const ports = await Promise.all(looked.map((upstream) => portOnThisHost(upstream, own, lookup)));
-    if (closed || looked !== upstreams) return;
+    if (isStale()) return;
     for (const [index, upstream] of looked.entries()) {
       const port = ports[index] ?? null;
       if (port === null) continue;
