@@ -14,8 +14,8 @@ export async function fetchMissingLists(
   configFile: string,
   { clock, log }: { readonly clock: Clock; readonly log: KeeperLog },
 ): Promise<void> {
-  const text = await readFile(configFile, 'utf8').catch(() => null);
-  const written = !text?.includes('fetch') ? null : await parseConfig(text);
+  const text = await readFile(configFile, 'utf8').catch(() => '');
+  const written = text.includes('fetch') ? await parseConfig(text) : null;
   if (written?.ok !== true) return;
   const { crl, tls_server_config: tls } = written.raw;
   if (crl === undefined || tls === undefined) return;

@@ -12,9 +12,10 @@ const CA_FILE = 'ca.crt';
 const CRL_FILE = 'ca.crl';
 const KEY_FILE = 'ca.key';
 const DAY_MS = 86_400_000;
-/** The most that `pki crl` takes, and how much earlier than its CA a list may end to count as lasting as long. */
+/** The most that `pki crl` takes. */
 const MOST_DAYS = 3650;
-const SLACK_MS = 31 * DAY_MS;
+/** How much earlier than its CA a list may end to count as lasting as long: this, and a tenth of the CA's life. */
+const MOST_SLACK_MS = 31 * DAY_MS;
 
 interface Unrenewed {
   readonly message: string;
@@ -34,7 +35,11 @@ export async function unrefreshable(
   const command = `promgate pki crl --directory=${directory}`;
   const obstacle = await obstacleIn(directory);
   // A list that lasts as long as its CA needs nobody.
-  if (obstacle === null || crl.nextUpdate >= issuer.notAfter - SLACK_MS) return null;
+  if (
+    obstacle === null ||
+    crl.nextUpdate >= issuer.notAfter - Math.min(MOST_SLACK_MS, (issuer.notAfter - issuer.notBefore) / 10)
+  )
+    return null;
   if (obstacle === 'encrypted') {
     return {
       message: `${JSON.stringify(name)} is not renewed by the gate: the key of its CA has a passphrase`,
