@@ -162,6 +162,8 @@ export interface Upstream {
   readonly stripPrefix: boolean;
   /** Whether Cookie and Set-Cookie pass; for kind any only. */
   readonly passCookies: boolean;
+  /** Set on every request upstream: lower-case names. */
+  readonly setHeaders: ReadonlyMap<string, string>;
   /** A base path of `url`, put before the path; empty or `/a`. */
   readonly basePath: string;
   readonly alsoAllow: readonly EndpointGrant[];
@@ -225,6 +227,8 @@ export interface IdentityRule {
   readonly certificates: readonly CertificateMatcher[];
   /** null: from everywhere. */
   readonly allowFrom: AddressSet | null;
+  /** Set on its requests upstream, before those of the upstream: lower-case names. */
+  readonly setHeaders: ReadonlyMap<string, string>;
   /** null: everything that the kind table has, `@internals` excepted. */
   readonly paths: { readonly patterns: readonly PathPattern[]; readonly classes: ReadonlySet<EndpointClass> } | null;
   /** null: it may see every series. */
@@ -301,6 +305,8 @@ export interface Config {
   readonly limits: Limits;
   readonly rateLimit: RateLimit | null;
   readonly upstreams: readonly Upstream[];
+  /** Names of all `set_headers`, with a dash for what is neither letter nor digit: a client's own never goes upstream. */
+  readonly setHeaderNames: ReadonlySet<string>;
   /** null: every authenticated identity may do what `kind` allows. */
   readonly identities: readonly IdentityRule[] | null;
   /** For whoever has no entry in `identities`, `anonymous` included; an entry's own stand beside it. */

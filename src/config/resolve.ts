@@ -81,6 +81,7 @@ export function resolveConfig(resolution: Resolution): Config {
     },
     rateLimit: resolveRateLimit(raw),
     upstreams: resolveUpstreams(raw, groups),
+    setHeaderNames: namesOfSetHeaders(raw),
     identities: raw.identities?.map(resolveIdentity) ?? null,
     caps: resolveCaps(raw.caps),
     headers: resolveHeaders(raw),
@@ -178,6 +179,7 @@ function resolveUpstreams(raw: Raw, groups: Groups): Upstream[] {
     pathPrefix: upstream.path_prefix,
     stripPrefix: upstream.strip_prefix,
     passCookies: upstream.pass_cookies,
+    setHeaders: upstream.set_headers ?? NO_HEADERS,
     basePath: upstream.url.basePath,
     alsoAllow: upstream.also_allow.map(({ path, methods }) => ({
       path,
@@ -202,11 +204,19 @@ function resolveUpstreams(raw: Raw, groups: Groups): Upstream[] {
   }));
 }
 
+const NO_HEADERS: ReadonlyMap<string, string> = new Map();
+
+function namesOfSetHeaders({ upstreams, identities = [] }: Raw): ReadonlySet<string> {
+  const names = [...upstreams, ...identities].flatMap(({ set_headers: headers = NO_HEADERS }) => [...headers.keys()]);
+  return new Set(names.map((name) => name.replace(/[^a-z0-9]/g, '-')));
+}
+
 function resolveIdentity(identity: RawIdentity): IdentityRule {
   const { name, certificates = [], allow_from: allowFrom, paths } = identity;
   return {
     name,
     passwordUsers: passwordUsersOf(identity),
+    setHeaders: identity.set_headers ?? NO_HEADERS,
     certificates: certificates.map(matcherOf).filter((matcher) => matcher !== null),
     allowFrom: allowFrom === undefined ? null : createAddressSet(allowFrom),
     paths:

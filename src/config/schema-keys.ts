@@ -44,7 +44,7 @@ export function keysAt(path: DocumentPath): readonly string[] {
 }
 
 /** Maps whose keys the operator chooses. */
-const FREE_MAPS: ReadonlySet<string> = new Set(['basic_auth_users', 'labels']);
+const FREE_MAPS: ReadonlySet<string> = new Set(['basic_auth_users', 'labels', 'set_headers']);
 
 /**
  * What belongs at a path: `leaf` is one scalar, `free` a map with keys of the operator's, or what is below it; null where

@@ -5,6 +5,7 @@ import { parsed, unparsed } from '../lib/problem.ts';
 import type { Parsed } from '../lib/problem.ts';
 import { UPSTREAM_KINDS } from '../request/endpoints.ts';
 import { boolean, byteSize, defaulted, duration, integer, oneOf, optional, scalar, text } from './scalars.ts';
+import { setHeaders } from './schema-set-headers.ts';
 import { parseUpstreamUrl } from './upstream-url.ts';
 
 /** `/` or `/a/b`; a trailing slash is the same prefix. */
@@ -38,6 +39,7 @@ export const upstream = z.strictObject({
   path_prefix: defaulted(pathPrefix, '/'),
   strip_prefix: defaulted(boolean(), 'false'),
   pass_cookies: defaulted(boolean(), 'false'),
+  set_headers: setHeaders,
   also_allow: defaulted(z.array(grant), []),
   max_connections: defaulted(integer(1, 4096), '64'),
   max_queue: defaulted(integer(0, 100_000), '256'),

@@ -31,6 +31,7 @@ import { basicAuthUsers, httpServerConfig, rateLimit, tlsServerConfig } from './
 import { caps } from './schema-caps.ts';
 import { cors } from './schema-cors.ts';
 import { seriesKeys } from './schema-series.ts';
+import { setHeaders } from './schema-set-headers.ts';
 import { upstream } from './schema-upstream.ts';
 import { acme } from './schema-acme.ts';
 import { crl } from './schema-crl.ts';
@@ -106,6 +107,7 @@ const identity = z.strictObject({
   certificates: narrowing(certificateMatcher),
   allow_from: narrowing(addressOnly),
   paths: narrowing(identityPath),
+  set_headers: setHeaders,
   ...seriesKeys,
   caps,
 });

@@ -68,10 +68,13 @@ describe('questions of an identity', () => {
 
   it('are refused where too many of them wait', async () => {
     gate = await startStep({ rule });
-    const statuses = await Promise.all(Array.from({ length: 300 }, () => post('/api/v1/query', { query: LONG })));
+    const statuses = await Promise.all(Array.from({ length: 500 }, () => post('/api/v1/query', { query: LONG })));
     const count = (status: number): number => statuses.filter((one) => one === status).length;
-    expect(count(200) + count(503)).toBe(300);
+    expect(count(200) + count(503)).toBe(500);
     expect(count(200)).toBeGreaterThanOrEqual(200);
+    const reasons = gate.log.lines.flatMap(({ fields }) => ('reason' in fields ? [fields['reason']] : []));
+    expect(reasons).toEqual(new Array<string>(count(503)).fill('narrowing_busy'));
+    expect(reasons).not.toEqual([]);
   });
 });
 

@@ -29,6 +29,7 @@ export function upstreamOf(changes: Partial<Upstream> = {}): Upstream {
     pathPrefix: '/',
     stripPrefix: false,
     passCookies: false,
+    setHeaders: new Map(),
     basePath: '',
     alsoAllow: [],
     authorization: { kind: 'none' },
@@ -52,6 +53,7 @@ export function identityOf(changes: Partial<IdentityRule> = {}): IdentityRule {
   return {
     name: 'master',
     passwordUsers: ['prom'],
+    setHeaders: new Map(),
     certificates: [],
     allowFrom: null,
     paths: null,
@@ -107,6 +109,7 @@ export function configOf(changes: Partial<Config> = {}): Config {
       trustedProxies: EMPTY_ADDRESS_SET,
     },
     cors: null,
+    setHeaderNames: new Set(),
     exempt: [],
     lockout: {
       attempts: 10,

@@ -23,6 +23,11 @@ export interface Origin {
   readonly authorization: UpstreamAuthorization;
   /** Whether cookies pass; for kind any only. */
   readonly passCookies: boolean;
+  /** What the operator sets: lower-case names. The identity's word comes before the upstream's. */
+  readonly set: ReadonlyMap<string, string>;
+  readonly setForIdentity: ReadonlyMap<string, string> | null;
+  /** Names that the operator sets anywhere, as `asRead` gives them. */
+  readonly neverFromClient: ReadonlySet<string>;
 }
 
 const PASSED: ReadonlySet<string> = new Set([
@@ -61,7 +66,8 @@ function asRead(name: string): string {
   return name.replace(/[^a-z0-9]/g, '-');
 }
 
-function passes(name: string, { kind, endpointClass, passCookies }: Origin): boolean {
+function passes(name: string, { kind, endpointClass, passCookies, neverFromClient }: Origin): boolean {
+  if (neverFromClient.size > 0 && neverFromClient.has(asRead(name))) return false;
   if (kind !== 'any') {
     if (PASSED.has(name) || name.startsWith('if-') || name.startsWith('x-prometheus-')) return true;
     // What the operator has opened by hand takes bodies that are compressed (remote write, OTLP).
@@ -92,6 +98,8 @@ export function upstreamHeaders(incoming: RequestHeaders, origin: Origin): Recor
   const host = believed(incoming['x-forwarded-host'], origin, HOST) ?? origin.host;
   if (host !== null) out['x-forwarded-host'] = host;
   out['x-promgate-user'] = headerSafe(origin.identityName);
+  for (const [name, value] of origin.set) out[name] = value;
+  if (origin.setForIdentity !== null) for (const [name, value] of origin.setForIdentity) out[name] = value;
   if (origin.authorization.kind === 'header') out['authorization'] = origin.authorization.value;
   return out;
 }

@@ -14,7 +14,7 @@ type RawRequest = IncomingMessage | Http2ServerRequest;
 
 /** The headers for the upstream, written anew for each request. */
 export function headersFor(passage: Passage, request: RawRequest): UpstreamHeaders {
-  const { upstream, connection, config, question } = passage;
+  const { upstream, connection, config, question, identity } = passage;
   if (upstream === null) throw new Error('no upstream to ask');
   const { peer, tls } = connection.facts;
   const headers = upstreamHeaders(request.headers, {
@@ -24,9 +24,12 @@ export function headersFor(passage: Passage, request: RawRequest): UpstreamHeade
     peerIsTrusted: config.access.trustedProxies.has(peer),
     scheme: tls === null ? 'http' : 'https',
     host: hostOf(request.headers),
-    identityName: passage.identity?.name ?? 'anonymous',
+    identityName: identity?.name ?? 'anonymous',
     authorization: upstream.authorization,
     passCookies: upstream.passCookies,
+    set: upstream.setHeaders,
+    setForIdentity: identity?.claim.kind === 'rule' ? identity.claim.rule.setHeaders : null,
+    neverFromClient: config.setHeaderNames,
   });
   return question === undefined ? headers : questionHeaders(headers, question);
 }

@@ -13,6 +13,9 @@ const ORIGIN: Origin = {
   identityName: 'master',
   authorization: { kind: 'none' },
   passCookies: false,
+  set: new Map(),
+  setForIdentity: null,
+  neverFromClient: new Set(),
 };
 
 const OURS = {

@@ -1,7 +1,7 @@
 /** What one identity may take, in one scrape and at once: real clients, a real upstream. */
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Caps, IdentityRule } from '../../../../src/config/config.ts';
+import type { Caps } from '../../../../src/config/config.ts';
 import { CAPPED_PATHS } from '../../../../src/config/rules/caps.ts';
 import { createScrapes } from '../../../../src/request/forward/scrape/scrapes.ts';
 import { capsOf, exceeded, needsPlain, needsWhole } from '../../../../src/request/forward/scrape/caps.ts';
@@ -10,7 +10,7 @@ import { ENDPOINTS } from '../../../../src/request/endpoints.ts';
 import type { Identity } from '../../../../src/request/identity.ts';
 import { systemClock } from '../../../../src/lib/clock.ts';
 import { createFakeClock } from '../../../support/fake-clock.ts';
-import { configOf } from '../../../support/config-fixture.ts';
+import { configOf, identityOf } from '../../../support/config-fixture.ts';
 import { poll } from '../../../support/poll.ts';
 import { startGate } from '../gate-fixture.ts';
 import { PROTOCOLS, read } from './reader.ts';
@@ -34,7 +34,7 @@ const lines = (count: number): string => 'a_series_of_the_upstream{with="a label
 const TEXT = { 'content-type': 'text/plain; version=0.0.4' };
 
 function ruled(name: string, caps: Partial<Caps>): Identity {
-  const rule = { name, caps: { ...NONE, ...caps } } as IdentityRule;
+  const rule = identityOf({ name, caps: { ...NONE, ...caps } });
   return { ...identity(name), claim: { kind: 'rule', rule } };
 }
 
