@@ -10,6 +10,9 @@ import type { ListenPorts } from './ports.ts';
 import type { ReportRefusal } from './refusal-report.ts';
 import { createTlsServer } from './tls-server.ts';
 
+/** With the key shares of post-quantum cryptography; whatever is more holds certificates. */
+const LARGE_HELLO_BYTES = 2 * 1024;
+
 export interface HandshakePorts extends Pick<ListenPorts, 'clock' | 'secureContextOptions'> {
   readonly report: ReportRefusal;
   /** All that live. */
@@ -56,8 +59,16 @@ export class Handshakes {
     if (this.#server === null) socket.destroy();
   }
 
+  /** Its handshake is cut, because its place went to a newcomer: what it has sent may have cost as much as a whole one. */
+  gaveWay({ address, socket, isShakingHands }: Accepted): void {
+    if (!isShakingHands || !this.#certificateRequested || !this.#bySocket.has(socket)) return;
+    if (socket.bytesRead > LARGE_HELLO_BYTES) this.#owe(address, socket.bytesRead, true);
+  }
+
   #bound(accepted: Accepted): BoundedStream {
     const stream = new BoundedStream(accepted.socket, BOUNDED_BYTES, () => {
+      // What it was shown OpenSSL has verified, and the same again from there would never end.
+      this.#debts.ended(accepted.address, BOUNDED_BYTES, true);
       this.#cut(accepted, 'costly_handshakes', `more than ${String(BOUNDED_BYTES)} bytes in one handshake`);
     });
     this.#bounded.set(accepted, stream);
@@ -91,9 +102,12 @@ export class Handshakes {
     accepted.isShakingHands = false;
     this.#bounded.get(accepted)?.release();
     if (!this.#certificateRequested) return;
-    const { address, socket } = accepted;
+    this.#owe(accepted.address, accepted.socket.bytesRead, isRefused);
+  }
+
+  #owe(address: string, bytesRead: number, isRefused: boolean): void {
     const before = this.#debts.treatment(address);
-    this.#debts.ended(address, socket.bytesRead, isRefused);
+    this.#debts.ended(address, bytesRead, isRefused);
     if (before === 'free' && this.#debts.treatment(address) !== 'free') this.#cutThoseUnderWay();
   }
 

@@ -189,6 +189,7 @@ class SocketListener implements Listener {
   #giveWay(accepted: Accepted, reason: DenyReason): void {
     const { socket, address, connection } = accepted;
     accepted.isCut = true;
+    this.#handshakes.gaveWay(accepted);
     const detail = 'its place went to a newcomer';
     this.#report(reason, address, { ...(connection === null ? {} : { connection: connection.facts.id }), detail });
     if (connection?.authenticated === true) connection.leave(null, GIVE_WAY_MS);

@@ -1,10 +1,13 @@
 /**
  * The attack: a client sends as many certificates as OpenSSL takes (100 kB) in one handshake, made so that each costs as
  * much as can be. All of them are verified within one turn of the event loop, before anything of ours can say no: half a
- * second for each such handshake, from anybody, from many addresses of a net, or on many connections at once.
+ * second for each such handshake, from anybody, from many addresses of a net, or on many connections at once. Or it never
+ * ends such a handshake: it sends a byte too many, or has its next connection push the one before out of its place.
  */
 import { expect, test } from 'vitest';
 import { request } from 'node:https';
+import { Duplex } from 'node:stream';
+import { connect } from 'node:tls';
 import { configOf, dialTcp, dialTls, GET, LIMITS, tlsOf, type Client, type Rig } from '../listen/harness.ts';
 import { useRigs } from '../listen/rigs.ts';
 import { createFakeClock, type FakeClock } from '../support/fake-clock.ts';
@@ -20,10 +23,10 @@ const padded = stranger.issue({
 const LARGE = { cert: padded.cert.repeat(40), key: padded.key };
 const good = authority.issue({ name: 'scraper', sans: ['DNS:scraper'], purpose: 'client' });
 
-async function startGate(): Promise<{ readonly rig: Rig; readonly clock: FakeClock }> {
+async function startGate(limits = LIMITS): Promise<{ readonly rig: Rig; readonly clock: FakeClock }> {
   const clock = createFakeClock();
   const tls = tlsOf([server], { type: 'RequireAndVerifyClientCert', ca: [authority.cert] });
-  const rig = await start(configOf({ tls, limits: LIMITS }), clock);
+  const rig = await start(configOf({ tls, limits }), clock);
   rig.answers.judge = (facts) => (facts.tls?.certificate?.verifyError === null ? null : 'certificate_unknown_ca');
   return { rig, clock };
 }
@@ -112,4 +115,44 @@ test('a long request right behind the handshake of a bounded connection is read'
     asked.end();
   });
   expect(status).toBe(200);
+});
+
+test('an address that goes beyond its bounds again and again is shut out in the end', async () => {
+  const { rig } = await startGate();
+  const first = await dial(rig, '127.0.9.1', LARGE);
+  await first.closed;
+  const details = (): unknown[] => rig.lines.map(({ fields }) => fields['detail']);
+  for (let count = 0; count < 60 && details().at(-1) !== undefined; count++) {
+    const next = await dial(rig, '127.0.9.1', LARGE);
+    await next.closed;
+  }
+  expect(rig.refused.at(-1)).toBe('costly_handshakes');
+  expect(details().at(-1)).toBeUndefined();
+});
+
+/** Shakes hands, but keeps back whatever is beyond so many bytes. */
+async function dialWithin(rig: Rig, localAddress: string, most: number): Promise<void> {
+  const { socket } = await dialTcp(rig.port, { localAddress });
+  let asked = 0;
+  const narrow = new Duplex({
+    read: () => undefined,
+    write(chunk: Buffer, _encoding, done) {
+      socket.write(chunk.subarray(0, Math.max(0, most - asked)));
+      asked += chunk.length;
+      done();
+    },
+  });
+  socket.on('data', (chunk: Buffer) => narrow.push(chunk));
+  socket.once('close', () => narrow.destroy());
+  connect({ socket: narrow, rejectUnauthorized: false, ...LARGE }).on('error', () => undefined);
+  await poll('the whole flight', () => asked > most);
+}
+
+test('an address that pushes its own unfinished handshakes out of their places owes for them', async () => {
+  const { rig } = await startGate({ ...LIMITS, connectionsPerAddress: 1 });
+  await dialWithin(rig, '127.0.9.1', 50_000);
+  const next = await dial(rig, '127.0.9.1', LARGE);
+  await next.closed;
+  expect(rig.refused).toEqual(['too_many_connections_from_address', 'costly_handshakes']);
+  expect(rig.facts).toHaveLength(0);
 });
