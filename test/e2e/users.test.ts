@@ -81,7 +81,7 @@ describe('a gate with caps', () => {
         .split('\n')
         .find((text) => text.includes('msg=request') && text.includes('identity=master')),
     );
-    expect(line).toMatch(/ series=\d+ samples=\d+ uncompressedBytes=\d+ firstByteMs=\d+ sharing=leader/);
+    expect(line).toMatch(/ series=\d+ samples=\d+ uncompressed_bytes=\d+ first_byte_ms=\d+ sharing=leader/);
   });
 
   it('prints a table, too', async () => {
