@@ -162,7 +162,7 @@ interface Head {
 }
 
 /** What may want a repair: a bare line feed, a folded line, a name with a blank or none, an interim answer. */
-const ODD = /[^\r]\n|\n(?:[ \t:]|[^:\n]* :)|^HTTP\/1\.[01] [01]/;
+const ODD = /[^\r]\n|\n(?:[ \t:]|[^: \n]* [^:\n]*:)|^HTTP\/1\.[01] [01]/;
 const FRAMING = /\n(?:content-length|transfer-encoding):/gi;
 const ORDINARY = /^HTTP\/1\.1 (\d{3})/;
 

@@ -38,6 +38,7 @@ const REPAIRED: readonly (readonly [string, string, string])[] = [
   ],
   ['a folded header', `${OK}X-A: 1\r\n\t2\r\n\r\n`, `${OK}X-A: 1 2\r\n\r\n`],
   ['a name with a blank, and none', `${OK}X-A : 1\r\n: 2\r\n\r\n`, `${OK}\r\n`],
+  ['a name with a blank within', `${OK}X A: 1\r\nContent-Length: 2\r\n\r\n`, `${OK}Content-Length: 2\r\n\r\n`],
   ['an interim answer', `HTTP/1.1 100 Continue\r\n\r\n${OK}\r\n`, `${OK}\r\n`],
   ['several', `HTTP/1.1 100 Continue\n\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${OK}\r\n`, `${OK}\r\n`],
 ];
