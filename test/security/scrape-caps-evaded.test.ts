@@ -1,6 +1,6 @@
 /**
  * The attack: take more than one's caps allow without being seen. Ask for the answer in parts; ask for it compressed, so
- * that nobody can count it; ask for a format that is not known; join the scrape of somebody who may have more; or begin
+ * that nobody can count it; ask for a format that is not known; ask by HEAD, for which an exporter works as much; join the scrape of somebody who may have more; or begin
  * scrapes and leave, again and again, until the count of those under way is wrong one way or the other: then the next is
  * let through, or the identity has locked itself out.
  */
@@ -68,6 +68,20 @@ describe.each(PROTOCOLS)('over %s', (protocol) => {
     expect(await owner.ended()).toBe('whole');
     const later = read(gate, '/federate', { protocol, headers: { 'x-who': 'small' } });
     expect([await later.ended(), later.status]).toEqual(['whole', 422]);
+  });
+
+  it('those that ask by HEAD count with the others', async () => {
+    const { gate, asked } = await setStage({ closing, scrape: { share: 'off' }, identityOf: () => whoIs('small') });
+    const two = [1, 2].map(() => read(gate, '/metrics', { protocol, method: 'HEAD' }));
+    await poll('two to be asked', () => asked.length === 2);
+    const third = read(gate, '/metrics', { protocol, method: 'HEAD' });
+    expect([await third.ended(), third.status]).toEqual(['whole', 429]);
+    for (const { response } of asked) response.writeHead(200, TEXT).end();
+    expect(await Promise.all(two.map((reader) => reader.ended()))).toEqual(['whole', 'whole']);
+    await poll('both places to be free', () => gate.metrics.flying === 0);
+    const later = read(gate, '/metrics', { protocol, method: 'HEAD' });
+    await poll('another to be asked', () => asked.length === 3);
+    later.leave();
   });
 
   it('scrapes that are begun and left leave the count as it was', async () => {

@@ -17,7 +17,7 @@ import { FORWARDED_METHODS, registerProxy } from './proxy.ts';
 import type { Crossing } from './proxy.ts';
 import { announcedLength, RequestBody } from './request-body.ts';
 import { limitsOf } from './scrape/limits.ts';
-import { isScrape, planScrape } from './scrape/plan.ts';
+import { isHeadOfScrape, isScrape, planScrape } from './scrape/plan.ts';
 import type { Scrapes } from './scrape/scrapes.ts';
 import { headersFor, pathFor, targetFor } from './upstream-request.ts';
 import type { UpstreamHeaders } from './upstream-request.ts';
@@ -64,6 +64,8 @@ function beforeAsking({ passage, raw }: FastifyRequest, upstreams: Upstreams): b
     answer.refuse('body_too_large', { detail: `announced ${String(announcedLength(raw))} bytes` });
   } else if (isScrape(passage)) {
     scrape(passage, upstream, raw, upstreams);
+  } else if (isHeadOfScrape(passage) && !upstreams.scrapes.admit(passage)) {
+    return false;
   } else if (upstream.address.kind === 'self' || question !== undefined) {
     const filtered = question?.filter?.over(answer) ?? answer;
     askFor(passage, upstream, headersFor(passage, raw), upstreams, filtered);

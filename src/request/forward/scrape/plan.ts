@@ -30,6 +30,11 @@ export function isScrape({ target, kindPath }: Pick<Passage, 'target' | 'kindPat
   return target.method === 'GET' && PATHS.has(kindPath);
 }
 
+/** Go's handlers do all the work of a scrape for the headers of its answer. */
+export function isHeadOfScrape({ target, kindPath }: Pick<Passage, 'target' | 'kindPath'>): boolean {
+  return target.method === 'HEAD' && PATHS.has(kindPath);
+}
+
 /** They tell who asked, not what: with `across_identities` they do not go upstream at all. */
 const DESCRIBE_THE_CLIENT: ReadonlySet<string> = new Set([
   'user-agent',

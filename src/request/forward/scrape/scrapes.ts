@@ -37,6 +37,8 @@ export interface Scrape {
 export interface Scrapes {
   /** Answers a scrape: with an answer of before, one that is under way, or by asking. */
   begin(scrape: Scrape): void;
+  /** Counts what is no scrape and costs as much, or refuses. @returns whether it may go on. */
+  admit(passage: Passage): boolean;
   /** Bytes that are kept for sharing. */
   readonly usedBytes: number;
   close(): void;
@@ -119,6 +121,7 @@ export function createScrapes({ clock, shareBytes = SHARE_BYTES, totalBytes = TO
       participant.record.sharing = before === null ? 'joined' : 'reused';
       found.join(participant);
     },
+    admit: (passage) => slots.enter(passage),
     get usedBytes() {
       return memory.usedBytes;
     },

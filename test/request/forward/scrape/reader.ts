@@ -28,6 +28,8 @@ export interface Reader {
 
 export interface ReaderOptions {
   readonly protocol?: Protocol;
+  /** GET by default. */
+  readonly method?: 'GET' | 'HEAD';
   readonly headers?: Readonly<Record<string, string>>;
   /** Reads nothing until told to. */
   readonly paused?: boolean;
@@ -36,7 +38,7 @@ export interface ReaderOptions {
 }
 
 export function read(gate: TestGate, path: string, options: ReaderOptions = {}): Reader {
-  const { protocol = 'HTTP/1.1', headers = {}, paused = false, discard = false } = options;
+  const { protocol = 'HTTP/1.1', method = 'GET', headers = {}, paused = false, discard = false } = options;
   const chunks: Buffer[] = [];
   let status: number | null = null;
   let received: IncomingHttpHeaders = {};
@@ -61,7 +63,7 @@ export function read(gate: TestGate, path: string, options: ReaderOptions = {}):
     if (isPaused) from.pause();
   };
   if (protocol === 'HTTP/1.1') {
-    const question = requestHttp1(gate.url + path, { headers, agent: false });
+    const question = requestHttp1(gate.url + path, { method, headers, agent: false });
     question.on('response', (answer: IncomingMessage) => {
       status = answer.statusCode ?? 0;
       received = answer.headers;
@@ -72,7 +74,7 @@ export function read(gate: TestGate, path: string, options: ReaderOptions = {}):
   } else {
     const session = connectHttp2(gate.http2Url);
     session.on('error', failed);
-    const question = session.request({ ':path': path, ...headers });
+    const question = session.request({ ':method': method, ':path': path, ...headers });
     question.on('response', (answer) => {
       status = Number(answer[':status']);
       received = answer;
