@@ -19,7 +19,8 @@ const basic = (user: string, password: string): string =>
 
 /** Of few, so that the attack is small. */
 const CONNECTIONS = 8;
-const LARGE = Buffer.alloc(4_000_000, 'x');
+/** More than the buffers of two sockets on loopback hold, so that it is under way until it is read. */
+const LARGE = Buffer.alloc(32_000_000, 'x');
 
 let upstream: Server;
 let scene: Scene;
