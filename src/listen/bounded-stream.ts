@@ -24,7 +24,11 @@ export class BoundedStream extends Duplex {
       this.#take(chunk);
     });
     raw.once('end', () => {
-      this.push(null);
+      // Behind what is held; and a handshake whose client ends it is broken off, or Node forgets of whom it was.
+      setImmediate(() => {
+        if (this.#left === null) this.push(null);
+        else this.destroy();
+      });
     });
     raw.once('close', () => {
       this.destroy();

@@ -2,7 +2,7 @@
  * The attack: a client sends as many certificates as OpenSSL takes (100 kB) in one handshake, made so that each costs as
  * much as can be. All of them are verified within one turn of the event loop, before anything of ours can say no: half a
  * second for each such handshake, from anybody, from many addresses of a net, or on many connections at once. Or it never
- * ends such a handshake: it sends a byte too many, or has its next connection push the one before out of its place.
+ * ends such a handshake: it sends a byte too many, leaves, or has its next connection push the one before out of its place.
  */
 import { expect, test } from 'vitest';
 import { request } from 'node:https';
@@ -155,4 +155,16 @@ test('an address that pushes its own unfinished handshakes out of their places o
   await next.closed;
   expect(rig.refused).toEqual(['too_many_connections_from_address', 'costly_handshakes']);
   expect(rig.facts).toHaveLength(0);
+});
+
+test('a bounded handshake that its client ends is counted for its address', async () => {
+  const { rig } = await startGate();
+  const first = await dial(rig, '127.0.9.1', LARGE);
+  await first.closed;
+  const leaving = await dialTcp(rig.port, { localAddress: '127.0.9.1' });
+  // The beginning of a ClientHello.
+  leaving.socket.end(Buffer.from([22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]));
+  await leaving.closed;
+  await poll('its line', () => rig.lines.length === 2);
+  expect(rig.lines[1]?.fields).toMatchObject({ reason: 'tls_handshake_failed', address: '127.0.9.1' });
 });
