@@ -6,6 +6,7 @@ import { connect as connectH2, type ClientHttp2Session, type ClientHttp2Stream }
 import { once } from 'node:events';
 import { describe, expect, test } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
+import { FIRST_REQUEST_MS } from '../../src/listen/live-connection.ts';
 import type { RawResponse } from '../../src/listen/ports.ts';
 import { connectionVerdict } from '../../src/request/authenticate/client-certificate.ts';
 import {
@@ -272,7 +273,7 @@ describe('a change of the TLS configuration', () => {
 });
 
 describe('drain', () => {
-  test('idle connections and handshakes end at once, the answer in flight ends well, nobody new comes in', async () => {
+  test('what asks nothing and shakes hands ends in a second, the answer in flight ends well, nobody new comes in', async () => {
     const rig = await start(configOf({ tls: tlsOf([server]) }));
     let finish = (): void => undefined;
     rig.answers.handle = (request, response) => {
@@ -292,6 +293,7 @@ describe('drain', () => {
     busy.socket.write(GET.replace('/', '/slow'));
     await poll('the slow request', () => rig.requests.length === 2);
     const drained = rig.listener.drain(10_000);
+    rig.advance(FIRST_REQUEST_MS);
     await Promise.all([idle.closed, stuck.closed]);
     await poll('one left', () => rig.listener.connections() === 1);
     await expect(dialTcp(rig.port)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
