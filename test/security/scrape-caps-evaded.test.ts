@@ -6,8 +6,9 @@
  */
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { Caps, IdentityRule } from '../../src/config/config.ts';
+import type { Caps } from '../../src/config/config.ts';
 import type { Identity } from '../../src/request/identity.ts';
+import { identityOf } from '../support/config-fixture.ts';
 import { poll } from '../support/poll.ts';
 import { PROTOCOLS, read } from '../request/forward/scrape/reader.ts';
 import { identity, setStage } from '../request/forward/scrape/stage.ts';
@@ -25,7 +26,7 @@ const TEXT = { 'content-type': 'text/plain; version=0.0.4' };
 /** `small` may have ten series, everybody else what there is. */
 function whoIs(name: string): Identity {
   const caps = name === 'small' ? { ...NONE, series: 10, concurrentScrapes: 2 } : NONE;
-  return { ...identity(name), claim: { kind: 'rule', rule: { name, caps } as IdentityRule } };
+  return { ...identity(name), claim: { kind: 'rule', rule: identityOf({ name, caps }) } };
 }
 
 describe.each(PROTOCOLS)('over %s', (protocol) => {
