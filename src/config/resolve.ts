@@ -1,5 +1,6 @@
 /** What the user wrote, with the contents of its files → what runs. Pure; nothing is judged here any more. */
 import { createAddressSet, EMPTY_ADDRESS_SET } from '../formats/address-set.ts';
+import { headerNameAsRead } from '../formats/header-name.ts';
 import type {
   Access,
   Caps,
@@ -208,7 +209,7 @@ const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 
 function namesOfSetHeaders({ upstreams, identities = [] }: Raw): ReadonlySet<string> {
   const names = [...upstreams, ...identities].flatMap(({ set_headers: headers = NO_HEADERS }) => [...headers.keys()]);
-  return new Set(names.map((name) => name.replace(/[^a-z0-9]/g, '-')));
+  return new Set(names.map(headerNameAsRead));
 }
 
 function resolveIdentity(identity: RawIdentity): IdentityRule {

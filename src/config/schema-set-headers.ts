@@ -1,5 +1,6 @@
 /** Headers that the operator sets on requests upstream: a tenant of Mimir or Cortex, for example. */
 import * as z from 'zod';
+import { headerNameAsRead } from '../formats/header-name.ts';
 import { describeShape } from './scalars.ts';
 import type { LeafFault } from './scalars.ts';
 
@@ -46,7 +47,7 @@ interface Fault {
 function faultOf(name: string, value: unknown): Fault | null {
   const quoted = JSON.stringify(name);
   if (!FIELD_NAME.test(name)) return { message: 'not the name of a header' };
-  const read = name.toLowerCase().replace(/[^a-z0-9]/g, '-');
+  const read = headerNameAsRead(name.toLowerCase());
   if (read === 'authorization') {
     return { message: `${quoted} has keys of its own`, hint: 'write authorization or basic_auth of the upstream' };
   }

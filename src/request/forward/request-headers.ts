@@ -4,6 +4,7 @@
  * the operator says so.
  */
 import type { UpstreamAuthorization } from '../../config/config.ts';
+import { headerNameAsRead } from '../../formats/header-name.ts';
 import type { EndpointClass, UpstreamKind } from '../endpoints.ts';
 import { HOP_BY_HOP, namedByConnection } from '../message.ts';
 
@@ -26,7 +27,7 @@ export interface Origin {
   /** What the operator sets: lower-case names. The identity's word comes before the upstream's. */
   readonly set: ReadonlyMap<string, string>;
   readonly setForIdentity: ReadonlyMap<string, string> | null;
-  /** Names that the operator sets anywhere, as `asRead` gives them. */
+  /** Names that the operator sets anywhere, as `headerNameAsRead` gives them. */
   readonly neverFromClient: ReadonlySet<string>;
 }
 
@@ -61,13 +62,8 @@ const NEVER: ReadonlySet<string> = new Set([
 ]);
 const NEVER_PREFIXES = ['x-promgate-', 'x-forwarded-', 'proxy-'];
 
-/** The name as a CGI-like upstream reads it (RFC 3875 §4.1.18 and what servers make of it): `X.Promgate_User` is ours to many. */
-function asRead(name: string): string {
-  return name.replace(/[^a-z0-9]/g, '-');
-}
-
 function passes(name: string, { kind, endpointClass, passCookies, neverFromClient }: Origin): boolean {
-  if (neverFromClient.size > 0 && neverFromClient.has(asRead(name))) return false;
+  if (neverFromClient.size > 0 && neverFromClient.has(headerNameAsRead(name))) return false;
   if (kind !== 'any') {
     if (PASSED.has(name) || name.startsWith('if-') || name.startsWith('x-prometheus-')) return true;
     // What the operator has opened by hand takes bodies that are compressed (remote write, OTLP).
@@ -75,7 +71,7 @@ function passes(name: string, { kind, endpointClass, passCookies, neverFromClien
   }
   // In this one spelling: the others are not a cookie to a browser.
   if (name === 'cookie') return passCookies;
-  const read = asRead(name);
+  const read = headerNameAsRead(name);
   return !(
     name.startsWith(':') ||
     NEVER.has(read) ||
