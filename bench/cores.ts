@@ -30,3 +30,11 @@ export function chooseCores(): Cores {
 export function moveToLoad({ load }: Cores): void {
   execFileSync('taskset', ['-a', '-p', '-c', load, String(process.pid)], { stdio: 'ignore' });
 }
+
+/**
+ * The same command in a scheduling class that runs only while nothing else wants the processor (SCHED_IDLE, sched(7)):
+ * a flood and the scraper that measures it share one, and what the scraper waits for must not be the flood's own work.
+ */
+export function behindTheMeter(argv: readonly string[]): readonly [string, ...string[]] {
+  return ['chrt', '--idle', '0', ...argv];
+}

@@ -2,11 +2,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runProcess } from '../test/support/processes.ts';
+import { behindTheMeter } from './cores.ts';
 import { atMost, endedWell, LoadFailed, total } from './proof.ts';
 import type { Statuses } from './proof.ts';
 
 /** More than any server here answers in the time: no guess comes twice, so that no cache of wrong ones is of use. */
-const GUESSES = 300_000;
+const GUESSES = 800_000;
 
 /** The credentials are encoded here: wrk's Lua only reads them line by line. FILE is theirs. */
 const GUESSING = `local guesses = {}
@@ -58,8 +59,9 @@ export async function guess({ url, user, directory, seconds, connections = 16 }:
   const file = join(directory, 'guesses.txt');
   await writeFile(file, `${wrongCredentials(user, GUESSES).join('\n')}\n`);
   await writeFile(script, GUESSING.replace('FILE', file));
-  const argv = ['-n', '10', 'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '-s', script, url];
-  const done = await runProcess('nice', argv, { deadlineMs: (seconds + 20) * 1000 });
+  const options = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '10s', '-s', script];
+  const [command, ...argv] = behindTheMeter(['wrk', ...options, url]);
+  const done = await runProcess(command, argv, { deadlineMs: (seconds + 20) * 1000 });
   endedWell('wrk', done);
   const statuses = readStatuses(done.stdout);
   atMost('guesses', total(statuses), GUESSES);

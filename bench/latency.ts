@@ -1,4 +1,5 @@
 /** What a well-behaved scraper notices: its latencies while nothing else happens, and under a load. */
+import { Agent as HttpAgent } from 'node:http';
 import { milliseconds, percentile, median } from './figures.ts';
 import { scrapeFor } from './load.ts';
 import type { Lab } from './lab.ts';
@@ -23,7 +24,8 @@ export interface Scraping {
 
 /** A good scraper, over one connection unless it is told otherwise, for some seconds. */
 export async function latencyOf(lab: Lab, url: string, seconds: number, scraping: Scraping = {}): Promise<Latency> {
-  const agent = lab.agent({ keepAlive: scraping.isFresh !== true });
+  const keepAlive = scraping.isFresh !== true;
+  const agent = url.startsWith('http://') ? new HttpAgent({ keepAlive }) : lab.agent({ keepAlive });
   const options = { url, authorization: lab.authorization, agent, timeoutMs: 10_000 };
   const { latencies, failures } = await scrapeFor(options, seconds, scraping.everyMs);
   agent.destroy();

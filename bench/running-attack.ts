@@ -1,8 +1,9 @@
 /** Runs an attacker as a process of its own, on the processor of the load and behind the scraper. */
 import { fileURLToPath } from 'node:url';
 import { poll } from '../test/support/poll.ts';
-import { startProcess } from '../test/support/processes.ts';
+import { runProcess, startProcess } from '../test/support/processes.ts';
 import type { Target } from './attacks/attack.ts';
+import { behindTheMeter } from './cores.ts';
 import { endedWell, LoadFailed } from './proof.ts';
 
 const MAIN = fileURLToPath(new URL('./attacks/main.ts', import.meta.url));
@@ -16,10 +17,14 @@ export interface RunningAttack {
   stop(): Promise<Counts>;
 }
 
-/** Resolves once the attack is under way. @throws LoadFailed when it never is. */
-export async function startAttack(name: string, target: Target): Promise<RunningAttack> {
-  const argv = ['-n', '10', process.execPath, '--import', 'tsx', MAIN, name];
-  const attacker = startProcess('nice', argv, { input: JSON.stringify(target) });
+/**
+ * Resolves once the attack is under way.
+ * @param place puts the command where it does not disturb the measurement.
+ * @throws LoadFailed when it never is.
+ */
+export async function startAttack(name: string, target: Target, place = behindTheMeter): Promise<RunningAttack> {
+  const [command, ...argv] = place([process.execPath, '--import', 'tsx', MAIN, name]);
+  const attacker = startProcess(command, argv, { input: JSON.stringify(target) });
   const isUnderWay = (): boolean => attacker.stdout().includes('under way\n');
   const began = await poll(`${name} to be under way`, () => isUnderWay() || attacker.exit() !== null, {
     deadlineMs: DEADLINE_MS,
@@ -32,12 +37,18 @@ export async function startAttack(name: string, target: Target): Promise<Running
   return {
     async stop() {
       const isOver = attacker.exit() !== null;
+      await letEnd(attacker.pid);
       const exit = await attacker.stop();
       if (isOver) throw new LoadFailed(`the attacker ${name} has ended by itself:\n${attacker.output()}`);
       endedWell(`the attacker ${name}`, { ...exit, stdout: attacker.stdout(), stderr: attacker.stderr() });
       return readCounts(attacker.stdout());
     },
   };
+}
+
+/** It has to come to its signal handler; where that is not permitted, it gets there when the processor is free. */
+async function letEnd(pid: number): Promise<void> {
+  await runProcess('chrt', ['--all-tasks', '--other', '--pid', '0', String(pid)], { deadlineMs: 5_000 });
 }
 
 /** The lines `counted NAME COUNT`. */

@@ -1,7 +1,7 @@
 /** Strangers open HTTP/2 connections with a window of nothing and send requests with as many headers as are taken. */
 import { randomBytes } from 'node:crypto';
-import { connect } from 'node:http2';
 import { setTimeout as delay } from 'node:timers/promises';
+import { unreadSession } from './attack.ts';
 import type { Attack } from './attack.ts';
 
 const CONNECTIONS = 240;
@@ -15,11 +15,7 @@ export const headerBallast: Attack = async ({ port }) => {
   const values = Array.from({ length: 14 }, () => randomBytes(BALLAST_BYTES / 28).toString('hex'));
   const ballast = Object.fromEntries(values.map((value, index) => [`x-ballast-${index}`, value]));
   const open = (): void => {
-    const session = connect(`https://127.0.0.1:${port}`, {
-      rejectUnauthorized: false,
-      maxSendHeaderBlockLength: 4 * BALLAST_BYTES,
-      settings: { initialWindowSize: 0 },
-    });
+    const session = unreadSession(port, 4 * BALLAST_BYTES);
     session.on('error', () => undefined);
     session.once('close', () => setTimeout(open, 500));
     session.once('connect', () => {

@@ -4,6 +4,7 @@
  */
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { connect } from 'node:tls';
+import { connectFrom } from './attack.ts';
 import type { Attack } from './attack.ts';
 import { bitString, commonName, der, integer, objectId, pem, sequence } from './der.ts';
 
@@ -62,8 +63,9 @@ export function forgedChain(links = LINKS): { readonly cert: string; readonly ke
 export const longChains: Attack = ({ port }) => {
   const counts = { begun: 0, closed: 0 };
   const { cert, key } = forgedChain();
+  const options = { cert, key, servername: 'localhost', rejectUnauthorized: false };
   const open = (): void => {
-    const socket = connect({ host: '127.0.0.1', port, cert, key, rejectUnauthorized: false, servername: 'localhost' });
+    const socket = connect({ ...options, socket: connectFrom(port) });
     counts.begun += 1;
     socket.on('error', () => undefined);
     socket.once('secureConnect', () => {

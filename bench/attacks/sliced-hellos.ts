@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import { FROM } from './attack.ts';
 import type { Attack } from './attack.ts';
 
 const AT_ONCE = 20;
@@ -39,7 +40,7 @@ export const slicedHellos: Attack = async ({ port }) => {
   const counts = { connected: 0, segments: 0, bytes: 0, closed: 0 };
   const wire = sliced(await clientHello());
   const open = (): void => {
-    const socket = connect({ host: '127.0.0.1', port, noDelay: true });
+    const socket = connect({ host: '127.0.0.1', port, localAddress: FROM, noDelay: true });
     let at = 0;
     const send = (): void => {
       if (socket.destroyed) return;

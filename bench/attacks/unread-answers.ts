@@ -1,6 +1,6 @@
 /** One identity asks for many large answers over few HTTP/2 connections with a window of nothing, and reads none of them. */
-import { connect } from 'node:http2';
 import { setTimeout as delay } from 'node:timers/promises';
+import { unreadSession } from './attack.ts';
 import type { Attack } from './attack.ts';
 
 const CONNECTIONS = 5;
@@ -11,10 +11,7 @@ const SETTLE_MS = 1_500;
 export const unreadAnswers: Attack = async ({ port, authorization }) => {
   const counts = { asked: 0, answered: 0, refused: 0, closed: 0 };
   const open = (connection: number): void => {
-    const session = connect(`https://127.0.0.1:${port}`, {
-      rejectUnauthorized: false,
-      settings: { initialWindowSize: 0 },
-    });
+    const session = unreadSession(port);
     session.on('error', () => undefined);
     session.once('close', () => setTimeout(open, 500, connection));
     const ask = (stream: number): void => {

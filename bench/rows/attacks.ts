@@ -108,6 +108,8 @@ async function count(peer: Peer): Promise<Seen> {
 }
 
 interface Both {
+  /** The static upstream, asked directly: what the scraper's own processor adds. */
+  readonly direct: Latency;
   /** Over one connection. */
   readonly kept: Latency;
   /** A connection, and a handshake, for each scrape: a newcomer. */
@@ -115,14 +117,16 @@ interface Both {
 }
 
 async function scrapeBoth(lab: Lab, url: string, seconds: number): Promise<Both> {
-  const [kept, fresh] = await Promise.all([
+  const [direct, kept, fresh] = await Promise.all([
+    latencyOf(lab, `${lab.upstream}/federate?page=two`, seconds, { everyMs: 25 }),
     latencyOf(lab, url, seconds),
     latencyOf(lab, url, seconds, { isFresh: true, everyMs: 25 }),
   ]);
-  return { kept, fresh };
+  return { direct, kept, fresh };
 }
 
 interface Measured {
+  readonly direct: Compared;
   readonly kept: Compared;
   readonly fresh: Compared;
   readonly counts: Counts;
@@ -157,6 +161,7 @@ async function measure(lab: Lab, one: AttackCase, peer: Peer): Promise<Measured>
     requests: later.requests - earlier.requests,
   });
   return {
+    direct: { quiet: quiet.direct, loaded: loaded.direct },
     kept: { quiet: quiet.kept, loaded: loaded.kept },
     fresh: { quiet: quiet.fresh, loaded: loaded.fresh },
     counts,
@@ -185,7 +190,7 @@ const OTHER = ({ otherUser }: Lab): string =>
   `{name: other, password_users: [${otherUser}], paths: ["@scrape", "@query"]}`;
 
 const METHOD =
-  'Meanwhile one scraper asks every 5 ms over a connection that it keeps, and one every 25 ms over a new connection each time: their latencies, quiet and during the attack. The row fails when the attacker, a program of its own, has done less than that, or when the gate has seen less than four fifths of it in its metrics.';
+  'Meanwhile one scraper asks every 5 ms over a connection that it keeps, and one every 25 ms over a new connection each time: their latencies, quiet and during the attack. The attacker comes from other addresses, and has of the scraper’s processor only what nothing else wants (SCHED_IDLE); the upstream, asked directly, shows what it takes all the same. The row fails when the attacker, a program of its own, has done less than that, or when the gate has seen less than four fifths of it in its metrics.';
 
 const HEADER = ['scraper', 'quiet p50', 'p99', 'attacked p50', 'p99', 'not answered'];
 
@@ -195,7 +200,7 @@ function rowOf(one: AttackCase): Row {
     title: one.title,
     method: `${one.words[0]?.toUpperCase() ?? ''}${one.words.slice(1)}. ${METHOD}`,
     async run(lab) {
-      const { kept, fresh, counts, peak } = await runCase(lab, one);
+      const { direct, kept, fresh, counts, peak } = await runCase(lab, one);
       const lineOf = (scraper: string, { quiet, loaded }: Compared): string[] => [
         scraper,
         ...[quiet.p50, quiet.p99, loaded.p50, loaded.p99].map(milliseconds),
@@ -205,7 +210,11 @@ function rowOf(one: AttackCase): Row {
       return {
         verdicts: [calm('kept connection', kept), calm('new connections', fresh)],
         header: HEADER,
-        lines: [lineOf('kept connection', kept), lineOf('new connections', fresh)],
+        lines: [
+          lineOf('kept connection', kept),
+          lineOf('new connections', fresh),
+          lineOf('the upstream, without a gate', direct),
+        ],
         notes: [`The attacker: ${done.join(', ')}. Memory of the gate at its peak: ${mebibytes(peak)}.`],
       };
     },

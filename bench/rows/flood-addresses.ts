@@ -1,6 +1,7 @@
 /** The same flood from a thousand addresses: lockouts and queues must stay bounded, and the scraper calm. */
 import { fileURLToPath } from 'node:url';
 import { runProcess } from '../../test/support/processes.ts';
+import { behindTheMeter } from '../cores.ts';
 import { gates, start, stopAll } from '../contenders.ts';
 import { sumOf } from '../exposed.ts';
 import { mebibytes, milliseconds } from '../figures.ts';
@@ -27,9 +28,9 @@ interface Flood {
 
 /** @throws LoadFailed when the flooder has not done what it is for. */
 async function flood(port: number, seconds: number): Promise<Flood> {
-  const argv = ['-n', '10', process.execPath, '--import', 'tsx', FLOODER];
   const numbers = [port, ADDRESSES, CONCURRENCY, seconds].map(String);
-  const done = await runProcess('nice', [...argv, ...numbers], { deadlineMs: (seconds + 150) * 1000 });
+  const [command, ...argv] = behindTheMeter([process.execPath, '--import', 'tsx', FLOODER, ...numbers]);
+  const done = await runProcess(command, argv, { deadlineMs: (seconds + 150) * 1000 });
   endedWell('the flooder', done);
   const counted = (name: string): number => Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(done.stdout)?.[1] ?? 0);
   const found = { sent: counted('sent'), addresses: counted('addresses'), statuses: readStatuses(done.stdout) };

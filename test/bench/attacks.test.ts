@@ -16,6 +16,9 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close();
 });
 
+/** Not behind everything else: other tests run at the same time. */
+const anywhere = ([command = '', ...argv]: readonly string[]): readonly [string, ...string[]] => [command, ...argv];
+
 async function listen(onSocket: (socket: Socket) => void): Promise<number> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
@@ -76,7 +79,7 @@ describe('an attacker', () => {
   test('is a process that begins, is counted where it arrives, and says what it has done', async () => {
     let connected = 0;
     const port = await listen(() => (connected += 1));
-    const attack = await startAttack('sliced-hellos', { port, authorization: '' });
+    const attack = await startAttack('sliced-hellos', { port, authorization: '' }, anywhere);
     await poll('connections', () => connected >= 20);
     const counts = await attack.stop();
     expect(counts['connected']).toBeGreaterThanOrEqual(20);
@@ -84,7 +87,7 @@ describe('an attacker', () => {
   }, 60_000);
 
   test('that does not begin is no attack', async () => {
-    await expect(startAttack('no-such-attack', { port: 1, authorization: '' })).rejects.toThrow(
+    await expect(startAttack('no-such-attack', { port: 1, authorization: '' }, anywhere)).rejects.toThrow(
       'the attacker no-such-attack has ended:',
     );
   }, 60_000);

@@ -2,6 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import type { HtpasswdHash } from '../../formats/htpasswd.ts';
 import { verifyPassword } from '../../formats/password-hash.ts';
+import { yieldToRequests } from '../background-thread.ts';
 
 export interface HashRequest {
   readonly id: number;
@@ -24,6 +25,7 @@ function verify({ hashes, password }: HashRequest): number {
   return matched;
 }
 
+yieldToRequests();
 parentPort?.on('message', (request: HashRequest) => {
   let matched: number | null = null;
   try {

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -55,7 +55,35 @@ describe('the real worker', () => {
     expect(await matched('four')).toEqual({ kind: 'verified', matched: -1 });
     expect(await matched('')).toEqual({ kind: 'verified', matched: -1 });
   });
+
+  test('leaves the processor to the thread that serves requests', async () => {
+    const hashing = { workers: 1, queue: 8, queuePerAddress: 8, deadlineMs: 20_000 };
+    const pool = createHashPool({ hashing, clock: systemClock, log: recordingLog(), metrics: countingMetrics() });
+    pools.push(pool);
+    const party = { rank: 'new', path: ['::1'] } as const;
+    const before = niceness();
+    await new Promise((resolve) => pool.submit({ hashes, password: 'one', address: '::1', party }, resolve));
+    expect(niceness().main).toBe(before.main);
+    expect(niceness().others.filter((nice) => nice > before.main)).toHaveLength(
+      before.others.filter((nice) => nice > before.main).length + 1,
+    );
+  });
 });
+
+/** Of the main thread and of the others of this process: field 19 of proc_pid_stat(5). */
+function niceness(): { readonly main: number; readonly others: readonly number[] } {
+  const of = (thread: string): number => {
+    const stat = readFileSync(`/proc/self/task/${thread}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]);
+  };
+  const main = String(process.pid);
+  return {
+    main: of(main),
+    others: readdirSync('/proc/self/task')
+      .filter((thread) => thread !== main)
+      .map(of),
+  };
+}
 
 describe('bounds', () => {
   test('a full queue takes nothing more', async () => {
