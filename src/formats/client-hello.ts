@@ -11,10 +11,14 @@ export interface ClientHello {
   readonly protocols: readonly string[];
 }
 
-/** `incomplete`: read on. `other`: no ClientHello that could be understood; whoever handles TLS will refuse it. */
+/**
+ * `incomplete`: read on. `sliced`: in more records than any library makes, which is an attack on whoever puts them together.
+ * `other`: no ClientHello that could be understood; whoever handles TLS will refuse it.
+ */
 export type ClientHelloResult =
   | { readonly kind: 'hello'; readonly hello: ClientHello }
   | { readonly kind: 'incomplete' }
+  | { readonly kind: 'sliced' }
   | { readonly kind: 'other' };
 
 const HANDSHAKE_RECORD = 22;
@@ -71,6 +75,9 @@ class Cursor {
 /** What a whole message may be spread over; libraries write one record, a few at most. */
 const MOST_RECORDS = 16;
 
+/** Not a RangeError, which says that it is no ClientHello at all. */
+class Sliced extends Error {}
+
 interface Fragment {
   readonly start: number;
   /** Where the record ends, which may not have come yet. */
@@ -93,8 +100,8 @@ export class ClientHelloReader {
     try {
       const message = this.#message();
       if (message !== null) return { kind: 'hello', hello: readBody(new Cursor(message)) };
-    } catch {
-      return { kind: 'other' };
+    } catch (error) {
+      return { kind: error instanceof Sliced ? 'sliced' : 'other' };
     }
     return this.#length > LONGEST ? { kind: 'other' } : { kind: 'incomplete' };
   }
@@ -134,7 +141,7 @@ export class ClientHelloReader {
 
   /** The record that begins there; null while its head is not whole. */
   #nextRecord(at: number): Fragment | null {
-    if (this.#fragments.length === MOST_RECORDS) throw new RangeError('too many records');
+    if (this.#fragments.length === MOST_RECORDS) throw new Sliced();
     if (this.#bytes[at] !== HANDSHAKE_RECORD) throw new RangeError('not a handshake record');
     if (this.#length < at + 5) return null;
     const start = at + 5;

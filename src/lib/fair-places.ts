@@ -1,12 +1,12 @@
 /**
- * Who holds a bounded number of places, and who of them yields to a newcomer: the oldest of the largest group. Groups
- * are nested (a net, the addresses in it), so that a whole net of small groups counts as the one party that it may be.
- * Bookkeeping only: it closes nothing, and its owner says how many there may be.
+ * Who holds a bounded number of places, who of them yields to a newcomer (the oldest of the largest group), and whose turn
+ * it is. Groups are nested (a net, the addresses in it), so that a whole net of small groups counts as the one party that
+ * it may be. Bookkeeping only: it closes nothing, and its owner says how many there may be.
  */
 
 interface Node<Holder> {
   size: number;
-  /** Those that this group is divided into; empty at the last level. */
+  /** Those that this group is divided into, the one whose turn is next first; empty at the last level. */
   readonly parts: Map<string, Node<Holder>>;
   /** Oldest first; empty above the last level. */
   readonly holders: Set<Holder>;
@@ -55,6 +55,23 @@ export class FairPlaces<Holder> {
     }
     node.holders.delete(holder);
     return true;
+  }
+
+  /** Takes out the one whose turn it is: at each level the groups take turns, and of the last one it is the oldest. */
+  shift(): Holder | null {
+    let node = this.#root;
+    while (node.parts.size > 0) {
+      const [first] = node.parts;
+      if (first === undefined) break;
+      const [name, part] = first;
+      // Behind all others.
+      node.parts.delete(name);
+      node.parts.set(name, part);
+      node = part;
+    }
+    const [oldest = null] = node.holders;
+    if (oldest !== null) this.delete(oldest);
+    return oldest;
   }
 
   /**

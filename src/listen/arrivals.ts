@@ -12,6 +12,7 @@ import { judgeTarget, type Target } from '../request/target.ts';
 import type { LiveConnection } from './live-connection.ts';
 import type { ListenPorts, RawRequest, RawResponse } from './ports.ts';
 import type { Registry } from './registry.ts';
+import type { Strangers } from './strangers.ts';
 
 /** Names and values of all headers and the request line; on HTTP/1.1 the parser's own limit. */
 export const HEADER_BYTES = 64 * 1024;
@@ -26,7 +27,13 @@ export type Arrive = (
   expectsContinue: boolean,
 ) => void;
 
-export function createArrivals(ports: ListenPorts, registry: Registry, current: () => Config): Arrive {
+export interface ArrivalPorts {
+  readonly registry: Registry;
+  readonly strangers: Strangers;
+  readonly current: () => Config;
+}
+
+export function createArrivals(ports: ListenPorts, { registry, strangers, current }: ArrivalPorts): Arrive {
   return (connection, request, response, expectsContinue) => {
     // The rest of a chunk that was read before its connection was destroyed still comes out of the parser.
     if (connection.isOver) return;
@@ -43,13 +50,26 @@ export function createArrivals(ports: ListenPorts, registry: Registry, current: 
     const headerBytes = countBytes(request.rawHeaders);
     connection.begin(request, response, headerBytes);
     if (registry.isOverweight(connection)) return;
-    const fault = leavingFault(connection, registry, current().generation);
-    const judged = fault === null ? judgeHead(request, headerBytes) : { target: NOTHING, fault };
-    const told = judged.fault === null ? judged : { target: NOTHING, fault: withRequestLine(judged.fault, request) };
-    attachArrival(request, { connection, ...told, expectsContinue });
-    if (told.fault !== null) neutralise(request);
-    ports.handle(request, response);
+    const handle = (): void => {
+      const fault = leavingFault(connection, registry, current().generation);
+      const judged = fault === null ? judgeHead(request, headerBytes) : { target: NOTHING, fault };
+      const told = judged.fault === null ? judged : { target: NOTHING, fault: withRequestLine(judged.fault, request) };
+      attachArrival(request, { connection, ...told, expectsContinue });
+      if (told.fault !== null) neutralise(request);
+      ports.handle(request, response);
+    };
+    if (connection.authenticated) handle();
+    else
+      strangers.handle(connection, () => {
+        if (!isGone(connection, response)) handle();
+      });
   };
+}
+
+/** A stranger's request may have waited for its turn. */
+function isGone(connection: LiveConnection, response: RawResponse): boolean {
+  if (connection.isOver) return true;
+  return 'stream' in response && (response.stream.aborted || response.stream.destroyed);
 }
 
 /**

@@ -5,22 +5,28 @@
  */
 import type { Socket } from 'node:net';
 import { addressPath } from '../formats/address.ts';
-import { ClientHelloReader, type ClientHello } from '../formats/client-hello.ts';
+import { ClientHelloReader, type ClientHello, type ClientHelloResult } from '../formats/client-hello.ts';
 import { readOpening } from '../formats/opening.ts';
-import type { Clock } from '../lib/clock.ts';
+import type { Clock, Timer } from '../lib/clock.ts';
 import { FairPlaces } from '../lib/fair-places.ts';
+import { PausedReading } from './paused-reading.ts';
 
 const ACME_TLS_PROTOCOL = 'acme-tls/1';
 /** Of addresses that `allow` refuses: a CA asks a handful of times for each name. */
 const MOST_DENIED = 32;
 const LONGEST_DENIED_MS = 5_000;
+/** The longest ClientHello in the smallest segments in use (536 bytes) makes 31. Of who sends more the kernel collects some. */
+const MOST_SEGMENTS = 32;
+const COLLECT_MS = 20;
 
 /** What was seen; every byte is unread again. */
 export type Seen =
-  /** TLS, or what is not understood; whoever handles TLS finds out. @see Look.whole for the ClientHello. */
+  /** TLS with its whole ClientHello, or, with null, what is not understood; whoever handles TLS finds out. */
   | { readonly kind: 'tls'; readonly hello: ClientHello | null }
   | { readonly kind: 'http' }
   | { readonly kind: 'proxy-protocol' }
+  /** A ClientHello in more records than any client makes. */
+  | { readonly kind: 'sliced' }
   | { readonly kind: 'timeout' }
   /** The client has left. */
   | { readonly kind: 'gone' }
@@ -29,8 +35,6 @@ export type Seen =
 
 export interface Look {
   readonly limitMs: number;
-  /** Whether the whole ClientHello is read. */
-  readonly whole: boolean;
   /** The address, when `allow` refuses it. */
   readonly denied: string | null;
 }
@@ -49,10 +53,15 @@ export class FirstBytes {
   }
 
   /** Calls `done` once. */
-  look(socket: Socket, { limitMs, whole, denied }: Look, done: (seen: Seen) => void): void {
+  look(socket: Socket, { limitMs, denied }: Look, done: (seen: Seen) => void): void {
     const reader = new ClientHelloReader();
+    const reading = new PausedReading(socket);
+    let segments = 0;
+    let collecting: Timer | null = null;
     const end = (seen: Seen): void => {
       timer.cancel();
+      collecting?.cancel();
+      reading.resume();
       socket.off('readable', read);
       socket.off('close', gone);
       this.#denied.delete(giveWay);
@@ -62,13 +71,20 @@ export class FirstBytes {
     };
     const read = (): void => {
       for (let chunk = next(socket); chunk !== null; chunk = next(socket)) {
-        const result = reader.add(chunk);
-        const seen = whole && result.kind === 'hello' ? { kind: 'tls' as const, hello: result.hello } : null;
-        const opening = seen ?? seenOf(reader, whole && result.kind === 'incomplete');
-        if (opening === null) continue;
-        end(opening);
+        const seen = seenOf(reader.add(chunk), reader);
+        if (seen === null) continue;
+        end(seen);
         return;
       }
+      segments += 1;
+      if (segments > MOST_SEGMENTS) collect();
+    };
+    const collect = (): void => {
+      reading.pause();
+      collecting?.cancel();
+      collecting = this.#clock.after(COLLECT_MS, () => {
+        reading.resume();
+      });
     };
     const gone = (): void => {
       end({ kind: 'gone' });
@@ -90,11 +106,13 @@ export class FirstBytes {
   }
 }
 
-function seenOf(reader: ClientHelloReader, isIncomplete: boolean): Seen | null {
+function seenOf(result: ClientHelloResult, reader: ClientHelloReader): Seen | null {
+  if (result.kind === 'hello') return { kind: 'tls', hello: result.hello };
+  if (result.kind === 'sliced') return { kind: 'sliced' };
   const opening = readOpening(reader.taken());
   if (opening === null) return null;
   if (opening === 'http' || opening === 'proxy-protocol') return { kind: opening };
-  return opening === 'tls' && isIncomplete ? null : { kind: 'tls', hello: null };
+  return opening === 'tls' && result.kind === 'incomplete' ? null : { kind: 'tls', hello: null };
 }
 
 function next(socket: Socket): Buffer | null {

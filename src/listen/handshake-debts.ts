@@ -12,7 +12,7 @@ export type Treatment = 'free' | 'bounded' | 'refused';
 /** A ClientHello, three certificates of RSA-4096 and a signature; seven that cost much take 50 ms. */
 export const BOUNDED_BYTES = 8 * 1024;
 /** More than any chain in use; a handshake that read so much owes it even when it went well. */
-const COSTLY_BYTES = 24 * 1024;
+export const COSTLY_BYTES = 24 * 1024;
 const FORGIVEN_PER_SECOND = 4 * 1024;
 const BOUNDED_FROM = 32 * 1024;
 /** For everybody: three large ones, from wherever they come. */

@@ -5,18 +5,26 @@ import type { Config, Tls } from '../config/config.ts';
 import type { TlsFacts } from '../request/connection.ts';
 import type { Accepted } from './accepted.ts';
 import { BoundedStream } from './bounded-stream.ts';
-import { BOUNDED_BYTES, HandshakeDebts } from './handshake-debts.ts';
+import { BOUNDED_BYTES, COSTLY_BYTES, HandshakeDebts, type Treatment } from './handshake-debts.ts';
 import type { ListenPorts } from './ports.ts';
 import type { ReportRefusal } from './refusal-report.ts';
+import type { Strangers } from './strangers.ts';
 import { createTlsServer } from './tls-server.ts';
+import { UnderWay } from './under-way.ts';
 
 /** With the key shares of post-quantum cryptography; whatever is more holds certificates. */
 const LARGE_HELLO_BYTES = 2 * 1024;
+/** Under way without a bound, from one address or net, and from all strangers: each may show 100 kB before it is counted. */
+const MOST_FREE = 8;
+const MOST_FREE_OF_ALL = 16;
+/** What OpenSSL takes for certificates that are made to be slow: half a second for a hundred kilobytes. */
+const MS_PER_BYTE = 0.006;
 
 export interface HandshakePorts extends Pick<ListenPorts, 'clock' | 'secureContextOptions'> {
   readonly report: ReportRefusal;
   /** All that live. */
   readonly accepted: Iterable<Accepted>;
+  readonly strangers: Pick<Strangers, 'isKnown' | 'handshakeCost'>;
   /** @param accepted undefined where this release of Node does not tell which it is. */
   opened(socket: TLSSocket, accepted: Accepted | undefined, facts: TlsFacts): void;
 }
@@ -27,6 +35,9 @@ export class Handshakes {
   /** Also of sockets that have closed: a handshake may fail after it. */
   readonly #bySocket = new WeakMap<Socket, Accepted>();
   readonly #bounded = new WeakMap<Accepted, BoundedStream>();
+  /** Strangers' that began without a bound. */
+  readonly #free = new Set<Accepted>();
+  readonly #underWay = new UnderWay();
   #server: TlsServer | null = null;
   #certificateRequested = false;
 
@@ -49,14 +60,44 @@ export class Handshakes {
 
   /** Shakes hands on a socket from which nothing was taken, or closes it. */
   begin(accepted: Accepted): void {
-    const { socket, address } = accepted;
+    const { socket } = accepted;
     this.#bySocket.set(socket, accepted);
-    const treatment = this.#certificateRequested ? this.#debts.treatment(address) : 'free';
+    const treatment = this.#certificateRequested ? this.#treatment(accepted) : 'free';
     if (treatment === 'refused') this.#cut(accepted, 'costly_handshakes');
     else if (treatment === 'bounded') this.#server?.emit('connection', this.#bound(accepted));
     else this.#server?.emit('connection', socket);
     // Switched off by a reload, after the socket was accepted.
     if (this.#server === null) socket.destroy();
+  }
+
+  #treatment(accepted: Accepted): Treatment {
+    const { address } = accepted;
+    this.#countThoseUnderWay();
+    const treatment = this.#debts.treatment(address);
+    // Who shares an address with an attacker still gets its scrapes.
+    if (this.#ports.strangers.isKnown(address)) return treatment === 'refused' ? 'bounded' : treatment;
+    if (treatment !== 'free') return treatment;
+    if (this.#underWay.around(address) >= MOST_FREE || this.#underWay.total >= MOST_FREE_OF_ALL) return 'bounded';
+    this.#free.add(accepted);
+    this.#underWay.add(address);
+    accepted.socket.once('close', () => {
+      this.#leaveFree(accepted);
+    });
+    return 'free';
+  }
+
+  #leaveFree(accepted: Accepted): void {
+    if (this.#free.delete(accepted)) this.#underWay.delete(accepted.address);
+  }
+
+  /** What has shown so much and does not end would never be counted. */
+  #countThoseUnderWay(): void {
+    for (const accepted of [...this.#free]) {
+      const { address, socket, isCut } = accepted;
+      if (isCut || socket.bytesRead <= COSTLY_BYTES) continue;
+      this.#cut(accepted, 'costly_handshakes', 'so many certificates, and no end of the handshake');
+      this.#owe(address, socket.bytesRead, true);
+    }
   }
 
   /** Its handshake is cut, because its place went to a newcomer: what it has sent may have cost as much as a whole one. */
@@ -69,6 +110,7 @@ export class Handshakes {
     const stream = new BoundedStream(accepted.socket, BOUNDED_BYTES, () => {
       // What it was shown OpenSSL has verified, and the same again from there would never end.
       this.#debts.ended(accepted.address, BOUNDED_BYTES, true);
+      this.#ports.strangers.handshakeCost(accepted.address, BOUNDED_BYTES * MS_PER_BYTE);
       this.#cut(accepted, 'costly_handshakes', `more than ${String(BOUNDED_BYTES)} bytes in one handshake`);
     });
     this.#bounded.set(accepted, stream);
@@ -100,12 +142,15 @@ export class Handshakes {
 
   #ended(accepted: Accepted, isRefused: boolean): void {
     accepted.isShakingHands = false;
+    this.#leaveFree(accepted);
     this.#bounded.get(accepted)?.release();
     if (!this.#certificateRequested) return;
     this.#owe(accepted.address, accepted.socket.bytesRead, isRefused);
   }
 
   #owe(address: string, bytesRead: number, isRefused: boolean): void {
+    if (isRefused && bytesRead > LARGE_HELLO_BYTES)
+      this.#ports.strangers.handshakeCost(address, bytesRead * MS_PER_BYTE);
     const before = this.#debts.treatment(address);
     this.#debts.ended(address, bytesRead, isRefused);
     if (before === 'free' && this.#debts.treatment(address) !== 'free') this.#cutThoseUnderWay();

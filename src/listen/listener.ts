@@ -14,12 +14,14 @@ import { Handshakes } from './handshakes.ts';
 import { createHttp1Server, type Http1Server } from './http1-server.ts';
 import { createHttp2Server, type Http2Server } from './http2-server.ts';
 import { FirstBytes, isChallengeHello, type Seen } from './first-bytes.ts';
+import { holdSocket } from './held-socket.ts';
 import { endAndLinger } from './last-words.ts';
 import { boundAddress, openAll } from './listen-sockets.ts';
 import { FIRST_REQUEST_MS, LiveConnection } from './live-connection.ts';
 import type { BoundAddress, Listener, ListenPorts, TlsChallenge } from './ports.ts';
 import { certificateFields, createRefusalReport, PROXY_PROTOCOL, type ReportRefusal } from './refusal-report.ts';
 import { Registry } from './registry.ts';
+import { Strangers } from './strangers.ts';
 
 export type { Listener, ListenPorts } from './ports.ts';
 
@@ -39,6 +41,7 @@ class SocketListener implements Listener {
   readonly #admission = new Admission<Accepted>(isSilent);
   readonly #registry: Registry;
   readonly #firstBytes: FirstBytes;
+  readonly #strangers: Strangers;
   readonly #handshakes: Handshakes;
   readonly #http1: Http1Server;
   readonly #http2: Http2Server;
@@ -56,15 +59,18 @@ class SocketListener implements Listener {
     const report = createRefusalReport(ports);
     const current = (): Config => this.#current();
     const registry = new Registry(ports, report, current);
-    const arrive = createArrivals(ports, registry, current);
+    const strangers = new Strangers(ports.clock);
+    const arrive = createArrivals(ports, { registry, strangers, current });
     this.#ports = ports;
     this.#report = report;
     this.#registry = registry;
     this.#firstBytes = new FirstBytes(ports.clock);
+    this.#strangers = strangers;
     this.#handshakes = new Handshakes({
       ...ports,
       report,
       accepted: this.#accepted,
+      strangers,
       opened: (socket, accepted, facts) => {
         this.#open(socket, accepted, facts);
       },
@@ -129,8 +135,7 @@ class SocketListener implements Listener {
   #look(accepted: Accepted, pending: TlsChallenge | null, denied: DenyReason | null): void {
     const { socket, address } = accepted;
     const limitMs = this.#current().limits.handshakeTimeoutMs;
-    const whole = pending !== null;
-    this.#firstBytes.look(socket, { limitMs, whole, denied: denied === null ? null : address }, (seen) => {
+    this.#firstBytes.look(socket, { limitMs, denied: denied === null ? null : address }, (seen) => {
       if (accepted.isCut) return;
       if (pending !== null && seen.kind === 'tls' && isChallengeHello(seen.hello)) {
         pending.serve(socket, seen.hello.serverName ?? '');
@@ -147,7 +152,11 @@ class SocketListener implements Listener {
     const { socket, address } = accepted;
     switch (kind) {
       case 'tls':
-        this.#handshakes.begin(accepted);
+        this.#beginInTurn(accepted);
+        return;
+      case 'sliced':
+        socket.destroy();
+        this.#report('tls_handshake_failed', address, { detail: 'a ClientHello in too many records' });
         return;
       case 'http':
         this.#report('http_on_tls_port', address);
@@ -161,6 +170,33 @@ class SocketListener implements Listener {
         socket.destroy();
         this.#report('tls_handshake_failed', address, { detail: kind === 'gone' ? 'ECONNRESET' : PROXY_PROTOCOL });
     }
+  }
+
+  #beginInTurn(accepted: Accepted): void {
+    const { socket, address } = accepted;
+    const waiting: { release: (() => void) | null } = { release: null };
+    let hasBegun = false;
+    const leaveRow = this.#strangers.shakeHands(address, () => {
+      hasBegun = true;
+      waiting.release?.();
+      if (!socket.destroyed) this.#handshakes.begin(accepted);
+    });
+    if (hasBegun) return;
+    const release = holdSocket(socket);
+    const timer = this.#ports.clock.after(this.#current().limits.handshakeTimeoutMs, () => {
+      socket.destroy();
+      this.#report('tls_handshake_timeout', address, { detail: 'its turn did not come: too many handshakes wait' });
+    });
+    const gone = (): void => {
+      timer.cancel();
+      leaveRow();
+    };
+    waiting.release = () => {
+      timer.cancel();
+      socket.off('close', gone);
+      release();
+    };
+    socket.once('close', gone);
   }
 
   /** @returns null when there is no place for it; it is closed then. */
@@ -219,6 +255,7 @@ class SocketListener implements Listener {
       this.#admission.authenticated(accepted);
     });
     this.#registry.add(connection);
+    this.#strangers.watch(connection, accepted.socket);
     if (tls?.alpn === 'h2') this.#http2.accept(connection);
     else this.#http1.accept(connection);
     if (this.#drainMs !== null) connection.drain(this.#drainMs);
