@@ -1,6 +1,6 @@
 // The real programs that the tests use: found, or taken from Debian's packages. Prometheus, node_exporter, nginx and Pebble
-// (the ACME CA that is made for tests) are unpacked into .cache/servers, which starts no service and changes nothing on the
-// machine; the others are installed by apt-get. What cannot be had is named, with the way to get it. The addresses of
+// (the ACME CA that is made for tests) and fail2ban are unpacked into .cache/servers, which starts no service and changes
+// nothing on the machine; the others are installed by apt-get. What cannot be had is named, with the way to get it. The addresses of
 // mirrors come from the machine's own apt sources.
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
@@ -36,6 +36,9 @@ const PROGRAMS = [
   { program: 'promtool', package: 'prometheus', unpack: true },
   { program: 'prometheus-node-exporter', package: 'prometheus-node-exporter', unpack: true },
   { program: 'nginx', package: 'nginx', unpack: true },
+  // A Python program: test/deploy/fail2ban.test.ts gives it to python3 with the modules that are unpacked beside it.
+  { program: 'fail2ban-regex', package: 'fail2ban', unpack: true },
+  { program: 'python3', package: 'python3' },
   { program: 'htpasswd', package: 'apache2-utils' },
   { program: 'curl', package: 'curl' },
   { program: 'openssl', package: 'openssl' },
