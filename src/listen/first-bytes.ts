@@ -10,6 +10,7 @@ import { readOpening } from '../formats/opening.ts';
 import type { Clock, Timer } from '../lib/clock.ts';
 import { FairPlaces } from '../lib/fair-places.ts';
 import { PausedReading } from './paused-reading.ts';
+import { Unhurried } from './unhurried.ts';
 
 const ACME_TLS_PROTOCOL = 'acme-tls/1';
 /** Of addresses that `allow` refuses: a CA asks a handful of times for each name. */
@@ -46,31 +47,36 @@ export function isChallengeHello(hello: ClientHello | null): hello is ClientHell
 
 export class FirstBytes {
   readonly #clock: Clock;
+  readonly #unhurried: Unhurried;
   readonly #denied = new FairPlaces<() => void>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#unhurried = new Unhurried(clock);
   }
 
   /** Calls `done` once. */
   look(socket: Socket, { limitMs, denied }: Look, done: (seen: Seen) => void): void {
-    const reader = new ClientHelloReader();
+    // Made with the first byte: silence holds as little memory as can be.
+    let reader: ClientHelloReader | null = null;
     const reading = new PausedReading(socket);
+    let isOver = false;
     let segments = 0;
     let collecting: Timer | null = null;
     const end = (seen: Seen): void => {
+      isOver = true;
       timer.cancel();
       collecting?.cancel();
       reading.resume();
       socket.off('readable', read);
       socket.off('close', gone);
       this.#denied.delete(giveWay);
-      const bytes = reader.taken();
-      if (bytes.length > 0 && !socket.destroyed) socket.unshift(bytes);
+      if (reader !== null && !socket.destroyed) socket.unshift(reader.taken());
       done(seen);
     };
     const read = (): void => {
       for (let chunk = next(socket); chunk !== null; chunk = next(socket)) {
+        reader ??= new ClientHelloReader();
         const seen = seenOf(reader.add(chunk), reader);
         if (seen === null) continue;
         end(seen);
@@ -93,7 +99,9 @@ export class FirstBytes {
       end({ kind: 'yielded' });
     };
     const timer = this.#clock.after(denied === null ? limitMs : Math.min(limitMs, LONGEST_DENIED_MS), () => {
-      end({ kind: 'timeout' });
+      this.#unhurried.do(() => {
+        if (!isOver) end({ kind: 'timeout' });
+      });
     });
     if (denied !== null) this.#enter(giveWay, denied);
     socket.on('readable', read);

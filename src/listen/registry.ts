@@ -6,7 +6,8 @@ import { heaviest, holdsTooMuch } from './header-memory.ts';
 import type { HeldHeaders, InFlight, LiveConnection } from './live-connection.ts';
 import type { ListenPorts } from './ports.ts';
 import { certificateFields, type ReportRefusal } from './refusal-report.ts';
-import { verdict } from './verdict.ts';
+import { Unhurried } from './unhurried.ts';
+import { verdict, type Moment } from './verdict.ts';
 
 const SWEEP_MS = 1_000;
 const STRANGER_SEND_MS = 5_000;
@@ -23,6 +24,7 @@ export class Registry {
   readonly #report: ReportRefusal;
   readonly #current: () => Config;
   readonly #timer: Timer;
+  readonly #unhurried: Unhurried;
   readonly #held: HeldHeaders = { bytes: 0 };
   #judgedAt: number;
 
@@ -31,6 +33,7 @@ export class Registry {
     this.#report = report;
     this.#current = current;
     this.#judgedAt = ports.clock.monotonic();
+    this.#unhurried = new Unhurried(ports.clock);
     this.#timer = ports.clock.every(SWEEP_MS, () => {
       this.#sweep();
     });
@@ -100,20 +103,26 @@ export class Registry {
     if (this.#connections.size === 0) return;
     const { clock } = this.#ports;
     const now = { monotonic: clock.monotonic(), epoch: clock.now() };
-    const { limits, drainTimeoutMs } = this.#current();
     if (now.monotonic - this.#judgedAt >= JUDGE_AGAIN_MS) this.judgeAll();
     for (const connection of this.#connections) {
-      connection.onSweep?.();
-      const { action, ...why } = verdict(connection.state(), now, limits);
-      if (action !== 'keep' && 'reason' in why) {
-        this.#act(connection, action, why.reason, drainTimeoutMs);
-      } else {
-        // A refusal is short: who does not read it within this does not want it.
-        const patience = connection.authenticated ? limits.sendTimeoutMs : STRANGER_SEND_MS;
-        this.#cutStalled(connection, now.monotonic, Math.min(patience, limits.sendTimeoutMs));
-        cutSlowBodies(connection, now.monotonic);
-      }
+      this.#unhurried.do(() => {
+        if (!connection.isOver) this.#look(connection, now);
+      });
     }
+  }
+
+  #look(connection: LiveConnection, now: Moment): void {
+    const { limits, drainTimeoutMs } = this.#current();
+    connection.onSweep?.();
+    const { action, ...why } = verdict(connection.state(), now, limits);
+    if (action !== 'keep' && 'reason' in why) {
+      this.#act(connection, action, why.reason, drainTimeoutMs);
+      return;
+    }
+    // A refusal is short: who does not read it within this does not want it.
+    const patience = connection.authenticated ? limits.sendTimeoutMs : STRANGER_SEND_MS;
+    this.#cutStalled(connection, now.monotonic, Math.min(patience, limits.sendTimeoutMs));
+    cutSlowBodies(connection, now.monotonic);
   }
 
   #act(connection: LiveConnection, action: 'leave' | 'destroy', reason: DenyReason, drainMs: number): void {
