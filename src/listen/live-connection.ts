@@ -183,12 +183,14 @@ export class LiveConnection implements Connection {
 
   /** No new request from now on; after `drainMs` the registry destroys what is left. The first reason stays. */
   leave(reason: DenyReason | null, drainMs: number): void {
-    const leaveBy = this.#clock.monotonic() + drainMs;
+    const nowMs = this.#clock.monotonic();
     if (this.#leaveBy !== null) {
-      this.#leaveBy = Math.min(this.#leaveBy, leaveBy);
+      // Its last answer is out: it only waits for its client, which keeps nothing from ending.
+      const patienceMs = this.session === null && this.inFlight.size === 0 ? Math.min(drainMs, LINGER_MS) : drainMs;
+      this.#leaveBy = Math.min(this.#leaveBy, nowMs + patienceMs);
       return;
     }
-    this.#leaveBy = leaveBy;
+    this.#leaveBy = nowMs + drainMs;
     this.#leaveReason = reason;
     for (const { response } of this.inFlight) announceClose(response);
     if (reason === null && this.#asked === 0) this.#awaitFirstRequest(Math.min(drainMs, FIRST_REQUEST_MS));

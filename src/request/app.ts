@@ -131,7 +131,7 @@ export async function buildApp(config: Config, services: Services): Promise<App>
     respond: {},
     accept: { config, hosts: services.hosts, clock: services.clock },
     authenticate: services,
-    enforce: { config, clock: services.clock },
+    enforce: { config, clock: services.clock, bodies: services.pools.bodies },
     forward: { config, ...services },
   });
   await app.ready();

@@ -100,8 +100,7 @@ export const DENY_REASONS = {
   header_timeout: {
     status: 408,
     public: 'request timeout',
-    meaning:
-      'The request headers or body came too slowly; or bodies that were still coming held 32 MiB, and its identity had most of them.',
+    meaning: 'The request headers or body came too slowly.',
   },
   headers_too_large: {
     status: 431,
@@ -286,6 +285,12 @@ export const DENY_REASONS = {
     status: 413,
     public: 'request body too large',
     meaning: 'The body exceeds `request_body_limit`, or 64 KiB where the question of a restricted identity is read.',
+  },
+  too_many_bodies: {
+    status: 503,
+    public: 'too many request bodies at once',
+    meaning:
+      'Request bodies that are taken in hold 32 MiB at most, at most three quarters of it for one identity, and this one came when its share was taken; or one that had not come to its end made room for an identity that has less. The connection is closed when its client closes it, or within 30 s.',
   },
   media_type: {
     status: 415,

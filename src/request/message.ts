@@ -79,3 +79,9 @@ export function wasReset(request: IncomingMessage | Http2ServerRequest): boolean
 export function sendContinue(response: ServerResponse | Http2ServerResponse): void {
   if (!response.headersSent && !response.writableEnded && !response.destroyed) response.writeContinue();
 }
+
+/** What Content-Length says; null when nothing does. */
+export function announcedLength(request: IncomingMessage | Http2ServerRequest): number | null {
+  const value = request.headers['content-length'];
+  return value !== undefined && /^[0-9]+$/.test(value) ? Number(value) : null;
+}

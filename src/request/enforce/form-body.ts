@@ -5,8 +5,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Clock } from '../../lib/clock.ts';
+import type { BodyMemory, HeldBody } from '../body-memory.ts';
 import type { DenyReason } from '../deny-reasons.ts';
-import { hasBody, sendContinue, wasReset } from '../message.ts';
+import { announcedLength, hasBody, sendContinue, wasReset } from '../message.ts';
 
 export type FormBody =
   | { readonly kind: 'read'; readonly bytes: Buffer }
@@ -20,6 +21,8 @@ export interface FormRequest {
   readonly response: RawResponse;
   /** The client waits for 100 Continue. */
   readonly expectsContinue: boolean;
+  /** On whose account the form is in memory; see request/party.ts. */
+  readonly party: string;
 }
 
 const FORM = 'application/x-www-form-urlencoded';
@@ -51,10 +54,16 @@ export function judgeFormHeaders(headers: RawRequest['headers']): (FormBody & { 
   return null;
 }
 
+/** What outlives the requests. */
+export interface FormPorts {
+  readonly clock: Pick<Clock, 'after'>;
+  readonly bodies: BodyMemory;
+}
+
 /** Calls back once; never when the client has left. 100 Continue goes out only now, when the body is wanted. */
 export function readForm(
-  { request, response, expectsContinue }: FormRequest,
-  clock: Clock,
+  { request, response, expectsContinue, party }: FormRequest,
+  { clock, bodies }: FormPorts,
   done: (body: FormBody) => void,
 ): void {
   if (!hasBody(request)) {
@@ -66,6 +75,16 @@ export function readForm(
     done(fault);
     return;
   }
+  const held: HeldBody = {
+    party,
+    giveUp() {
+      finish(refused('too_many_bodies', 'its identity had most of the memory for bodies'));
+    },
+  };
+  if (!bodies.admit(held, announcedLength(request))) {
+    done(refused('too_many_bodies', 'the share of its identity in the memory for bodies is taken'));
+    return;
+  }
   const chunks: Buffer[] = [];
   let size = 0;
   let isOver = false;
@@ -73,6 +92,7 @@ export function readForm(
     if (isOver) return;
     isOver = true;
     timer.cancel();
+    bodies.leave(held);
     request.off('data', onData).off('end', onEnd).off('close', onClose);
     done(body);
   };

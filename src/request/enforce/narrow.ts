@@ -4,11 +4,12 @@
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { IdentityRule } from '../../config/config.ts';
-import type { Clock } from '../../lib/clock.ts';
 import { regexBudget } from '../../promql/regex.ts';
 import type { Answer } from '../answer.ts';
+import { partyOf } from '../party.ts';
 import type { AnswerFilter } from '../question.ts';
 import { readForm } from './form-body.ts';
+import type { FormPorts } from './form-body.ts';
 import { jsonFilter } from './json-filter.ts';
 import { filterFor, judgePath, judgeQuestion } from './judge.ts';
 import type { Asked, EnforceVerdict, PathVerdict } from './judge.ts';
@@ -36,7 +37,7 @@ export function narrow(
   request: FastifyRequest,
   reply: FastifyReply,
   narrower: Narrower,
-  clock: Clock,
+  ports: FormPorts,
   next: () => void,
 ): void {
   const { passage, raw } = request;
@@ -71,7 +72,7 @@ export function narrow(
     return;
   }
   const { expectsContinue } = passage;
-  readForm({ request: raw, response: reply.raw, expectsContinue }, clock, (body) => {
+  readForm({ request: raw, response: reply.raw, expectsContinue, party: partyOf(passage) }, ports, (body) => {
     if (answer.closed) return;
     if (body.kind === 'refused') {
       answer.refuse(body.reason, { detail: body.detail, told: body.detail });

@@ -2,17 +2,19 @@
 import fp from 'fastify-plugin';
 import type { Config, IdentityRule } from '../../config/config.ts';
 import type { Clock } from '../../lib/clock.ts';
+import type { BodyMemory } from '../body-memory.ts';
 import type { Narrower } from './narrow.ts';
 
 export interface EnforceOptions {
   readonly config: Config;
   readonly clock: Clock;
+  readonly bodies: BodyMemory;
   /** The compiled narrowing-worker; default: the one beside this file. */
   readonly workerUrl?: URL;
 }
 
 export const enforcePlugin = fp<EnforceOptions>(
-  async (app, { config, clock, workerUrl }) => {
+  async (app, { config, clock, bodies, workerUrl }) => {
     const restricted = (config.identities ?? []).filter(isRestricted);
     if (restricted.length === 0) return;
     // The grammar of PromQL and an engine for regular expressions: loaded by whom they are for.
@@ -34,7 +36,7 @@ export const enforcePlugin = fp<EnforceOptions>(
       if (claim === undefined) throw new Error('enforce ran before authenticate');
       const rule = claim.kind === 'rule' ? claim.rule : null;
       const narrower = rule === null ? undefined : narrowers.get(rule);
-      if (narrower !== undefined) narrow(request, reply, narrower, clock, next);
+      if (narrower !== undefined) narrow(request, reply, narrower, { clock, bodies }, next);
       else if (rule !== null && isRestricted(rule)) throw new Error(`nothing was made ready for ${rule.name}`);
       else next();
     });

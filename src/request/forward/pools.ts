@@ -6,7 +6,7 @@ import type { LookupFunction } from 'node:net';
 import type { Config, Upstream } from '../../config/config.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Metrics } from '../../observe/ports.ts';
-import { BodyMemory } from './body-memory.ts';
+import { BodyMemory } from '../body-memory.ts';
 import { clientFactory, poolKey } from './connector.ts';
 import { Pool } from './pool.ts';
 

@@ -6,8 +6,9 @@ import { Readable } from 'node:stream';
 import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import type { Clock, Timer } from '../../lib/clock.ts';
-import { wasReset } from '../message.ts';
-import type { BodyMemory, HeldBody } from './body-memory.ts';
+import { LARGEST_ROOM } from '../body-memory.ts';
+import type { BodyMemory, HeldBody } from '../body-memory.ts';
+import { announcedLength, wasReset } from '../message.ts';
 import { ForwardError } from './failures.ts';
 
 type RawRequest = IncomingMessage | Http2ServerRequest;
@@ -27,9 +28,6 @@ export interface RequestBodyOptions {
 /** For the first 64 KiB, or all of a shorter one: 2 KB a second, less than any line that somebody queries over. */
 const COLLECT_MS = 30_000;
 
-/** How much of a body is taken in before the upstream is asked: every query of a dashboard, and no more memory. */
-const COLLECTED_BYTES = 65_536;
-
 export class RequestBody extends Readable implements HeldBody {
   readonly #request: RawRequest;
   readonly #options: RequestBodyOptions;
@@ -37,10 +35,10 @@ export class RequestBody extends Readable implements HeldBody {
   #wanted = false;
   #collected: ((error: Error | null) => void) | null = null;
   #deadline: Timer | null = null;
-  #isHeld = true;
 
   constructor(request: RawRequest, options: RequestBodyOptions) {
-    super({ highWaterMark: COLLECTED_BYTES });
+    // How much is taken in before the upstream is asked: every query of a dashboard, and no more memory.
+    super({ highWaterMark: LARGEST_ROOM });
     this.#request = request;
     this.#options = options;
     // Whoever reads it hears of an error too; while nobody does, it must not end the process.
@@ -49,9 +47,13 @@ export class RequestBody extends Readable implements HeldBody {
 
   /**
    * Reads until the body is whole or fills its buffer, and calls back once: until then it needs no connection to the
-   * upstream, so that a client that sends a byte a minute holds none.
+   * upstream, so that a client that sends a byte a minute holds none. At once, unread, where there is no room for it.
    */
   collect(done: (error: Error | null) => void): void {
+    if (!this.#options.memory.admit(this, announcedLength(this.#request))) {
+      done(new ForwardError('too_many_bodies', 'the share of its identity in the memory for bodies is taken'));
+      return;
+    }
     this.#collected = done;
     this.#deadline = this.#options.clock.after(COLLECT_MS, () => {
       this.destroy(new ForwardError('header_timeout', 'the body came too slowly'));
@@ -73,24 +75,19 @@ export class RequestBody extends Readable implements HeldBody {
     return this.#options.party;
   }
 
-  get isComing(): boolean {
-    return this.#collected !== null;
-  }
-
   giveUp(): void {
-    this.#isHeld = false;
-    this.destroy(new ForwardError('header_timeout', 'the memory for bodies was needed, and its party had most of it'));
+    this.destroy(new ForwardError('too_many_bodies', 'its identity had most of the memory for bodies'));
   }
 
   /** Its answer is over: whatever was taken in and not sent is given up. */
   release(): void {
-    this.#isHeld = false;
     this.#deadline?.cancel();
     this.#options.memory.leave(this);
   }
 
   #tellCollected(error: Error | null): void {
     this.#deadline?.cancel();
+    this.#options.memory.came(this);
     const told = this.#collected;
     this.#collected = null;
     told?.(error);
@@ -124,9 +121,6 @@ export class RequestBody extends Readable implements HeldBody {
   readonly #onData = (chunk: Buffer): void => {
     this.#received += chunk.length;
     this.#options.onBytes(chunk.length);
-    // Behind that it is sent as it comes, and no more of it is in memory at any time.
-    if (this.#isHeld && this.#collected !== null) this.#options.memory.took(this, chunk.length);
-    if (this.destroyed) return;
     if (this.#received > this.#options.limit) {
       this.destroy(new ForwardError('body_too_large', `more than ${String(this.#options.limit)} bytes`));
     } else if (!this.push(chunk)) {
@@ -155,10 +149,4 @@ export class RequestBody extends Readable implements HeldBody {
   readonly #onError = (): void => {
     this.#onClose();
   };
-}
-
-/** What Content-Length says; null when nothing does. */
-export function announcedLength(request: RawRequest): number | null {
-  const value = request.headers['content-length'];
-  return value !== undefined && /^[0-9]+$/.test(value) ? Number(value) : null;
 }

@@ -12,7 +12,7 @@ import { CLIENT_LEFT_STATUS, settle } from './accounting.ts';
 import type { Denial } from './accounting.ts';
 import { setCrossOrigin } from './cross-origin.ts';
 import { renderRefusal } from './refusal.ts';
-import { createWire } from './wire.ts';
+import { createWire, LONGEST_HOLD_MS } from './wire.ts';
 import type { RawRequest, RawResponse, Wire } from './wire.ts';
 
 export interface AnswerOptions {
@@ -30,6 +30,12 @@ export function createAnswer(options: AnswerOptions): Answer {
   options.metrics.inFlight(1);
   return new WireAnswer(options, createWire(options.request, options.response, options.clock));
 }
+
+/**
+ * Who sends bodies for which there is no room would come again at once, and its handshake costs more than the request: so
+ * the connection of what is refused for these reasons stays, unread, for a while.
+ */
+const HELD_REASONS: ReadonlySet<DenyReason> = new Set(['too_many_bodies']);
 
 class WireAnswer implements Answer {
   readonly #options: AnswerOptions;
@@ -104,7 +110,8 @@ class WireAnswer implements Answer {
   end(): void {
     if (!this.opened || this.closed) return;
     this.#ended = true;
-    this.#wire.end();
+    if (this.#isHeld) this.#wire.endHeld();
+    else this.#wire.end();
   }
 
   cut(reason: DenyReason, detail?: string): void {
@@ -125,6 +132,11 @@ class WireAnswer implements Answer {
     this.#options.metrics.refused(reason);
   }
 
+  /** Whether the connection is to stay for a while, although nothing more is answered on it. */
+  get #isHeld(): boolean {
+    return this.#denial !== null && HELD_REASONS.has(this.#denial.reason);
+  }
+
   /** @throws when a header cannot be sent. */
   #sendHead(status: number, headers: AnswerHeaders): void {
     const { passage } = this.#options;
@@ -141,7 +153,7 @@ class WireAnswer implements Answer {
     if (!this.#wire.http2 && this.#mustClose(passage)) {
       out['connection'] = 'close';
       // RFC 9112 §9.6: what came behind this request, perhaps in the same packet, is not processed any more.
-      passage.connection.drain(passage.config.drainTimeoutMs);
+      passage.connection.drain(this.#isHeld ? LONGEST_HOLD_MS : passage.config.drainTimeoutMs);
     }
     this.#wire.head(status, out, bodyless);
     this.#status = status;

@@ -25,6 +25,8 @@ export interface Wire {
   onDrain(callback: () => void): void;
   /** Ends the answer; an unread rest of the request body is not waited for. */
   end(): void;
+  /** Ends the answer, and on HTTP/1.1 leaves the connection to the client, which hardly reads it, for a while. */
+  endHeld(): void;
   /** Makes the client see an error, whatever was sent before. */
   reset(): void;
   /** May call back more than once. */
@@ -43,6 +45,9 @@ const LINGER_BYTES = 1_048_576;
 const LINGER_MS = 1000;
 /** Send buffers of both hosts are full when an upload is refused. */
 const LINGER_BYTES_HTTP1 = 8 * 1_048_576;
+/** How long a connection is left to a client that was refused what it would ask for again at once. */
+export const LONGEST_HOLD_MS = 30_000;
+const DROPPED_OF_HELD = 65_536;
 
 const ignore = (): void => undefined;
 
@@ -87,6 +92,11 @@ class Http1Wire implements Wire {
     this.#response.end();
   }
 
+  endHeld(): void {
+    if (bodyIsOutstanding(this.#request)) holdOn(this.#request, this.#clock);
+    this.#response.end();
+  }
+
   reset(): void {
     const response = this.#response;
     // To HTTP/1.0 the end of the connection is the end of a body: only a reset tells them apart.
@@ -122,6 +132,34 @@ function lingerOn(request: IncomingMessage, clock: Clock): void {
     });
     request.on('end', closeFlushed);
     request.resume();
+  };
+}
+
+/** The client has its answer, told by its length, and was asked to close. It reads the end of a body that is short. */
+function holdOn(request: IncomingMessage, clock: Clock): void {
+  const { socket } = request;
+  const close = socket.destroySoon.bind(socket);
+  let dropped = 0;
+  let isHeld = false;
+  request.on('data', (chunk: Buffer) => {
+    dropped += chunk.length;
+    if (dropped > DROPPED_OF_HELD) socket.pause();
+  });
+  // Before the answer is flushed, or Node drops what comes without telling how much it was.
+  request.resume();
+  socket.destroySoon = () => {
+    if (isHeld) return;
+    isHeld = true;
+    if (request.complete) {
+      close();
+      return;
+    }
+    // What came together shall not come again together.
+    const timer = clock.after(LONGEST_HOLD_MS / 3 + Math.random() * (LONGEST_HOLD_MS / 2), () => socket.destroy());
+    socket.once('close', () => {
+      timer.cancel();
+    });
+    request.once('end', close);
   };
 }
 
@@ -163,6 +201,10 @@ function http2Wire(request: Http2ServerRequest, stream: ServerHttp2Stream, clock
       stream.end(() => {
         abandonRequestBody(request, stream, clock);
       });
+    },
+    // The connection stays in any case.
+    endHeld() {
+      this.end();
     },
     reset() {
       if (!stream.closed) stream.close(constants.NGHTTP2_INTERNAL_ERROR);

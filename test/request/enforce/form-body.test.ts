@@ -9,6 +9,7 @@ import { PassThrough } from 'node:stream';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { FORM_DEADLINE_MS, judgeFormHeaders, LARGEST_FORM, readForm } from '../../../src/request/enforce/form-body.ts';
 import type { FormBody } from '../../../src/request/enforce/form-body.ts';
+import { BodyMemory } from '../../../src/request/body-memory.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { poll } from '../../support/poll.ts';
 
@@ -64,8 +65,8 @@ describe('a form whose stream has ended', () => {
     const request = Object.assign(new PassThrough(), { headers, ...how });
     const body = new Promise<FormBody>((resolve) => {
       readForm(
-        { request: request as never, response: {} as never, expectsContinue: false },
-        createFakeClock(),
+        { request: request as never, response: {} as never, expectsContinue: false, party: '= a' },
+        { clock: createFakeClock(), bodies: new BodyMemory() },
         resolve,
       );
     });
@@ -90,7 +91,7 @@ describe('readForm', () => {
       requests += 1;
       const { headers } = request as { headers: Record<string, string> };
       const expectsContinue = headers['expect'] === '100-continue';
-      readForm({ request, response, expectsContinue }, clock, (body) => {
+      readForm({ request, response, expectsContinue, party: '= a' }, { clock, bodies: new BodyMemory() }, (body) => {
         bodies.push(body);
         (response as { end(text: string): void }).end('done');
       });

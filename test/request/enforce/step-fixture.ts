@@ -10,6 +10,7 @@ import type { IdentityRule, Upstream } from '../../../src/config/config.ts';
 import type { Clock } from '../../../src/lib/clock.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { noMetrics } from '../../../src/observe/ports.ts';
+import { BodyMemory } from '../../../src/request/body-memory.ts';
 import { enforcePlugin } from '../../../src/request/enforce/plugin.ts';
 import type { Passage } from '../../../src/request/passage.ts';
 import type { WrittenQuestion } from '../../../src/request/question.ts';
@@ -86,7 +87,7 @@ export async function startStep({ rule, upstream = {}, clock = systemClock }: St
       { name: 'authorize' },
     ),
   );
-  await app.register(enforcePlugin, { config, clock });
+  await app.register(enforcePlugin, { config, clock, bodies: new BodyMemory() });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => {
     done(null);

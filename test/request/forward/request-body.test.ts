@@ -2,8 +2,9 @@ import { EventEmitter, once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { PassThrough } from 'node:stream';
 import { describe, expect, it } from 'vitest';
-import { BodyMemory } from '../../../src/request/forward/body-memory.ts';
-import { announcedLength, RequestBody } from '../../../src/request/forward/request-body.ts';
+import { BodyMemory } from '../../../src/request/body-memory.ts';
+import { RequestBody } from '../../../src/request/forward/request-body.ts';
+import { announcedLength } from '../../../src/request/message.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { poll } from '../../support/poll.ts';
 
