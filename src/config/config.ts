@@ -238,12 +238,14 @@ export interface IdentityRule {
   readonly caps: Caps;
 }
 
-/** Where clients get certificates over the gate. */
+/** How clients and servers get certificates over the gate. */
 export interface EnrollmentSettings {
   /** Of the own CA; absolute. */
   readonly directory: string;
   /** Whether a client certificate of this CA may be renewed with itself. */
   readonly renew: boolean;
+  /** Whether a server certificate of this CA may be renewed by whoever has its key. */
+  readonly renewServers: boolean;
 }
 
 /** Which pages of other origins may ask here (CORS). */

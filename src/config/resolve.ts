@@ -96,7 +96,8 @@ export function resolveConfig(resolution: Resolution): Config {
 
 function resolveEnrollment({ raw: { enrollment }, file }: Resolution): EnrollmentSettings | null {
   if (enrollment === undefined) return null;
-  return { directory: pathBeside(file, enrollment.authority), renew: enrollment.renew };
+  const { authority, renew, renew_servers: renewServers } = enrollment;
+  return { directory: pathBeside(file, authority), renew, renewServers };
 }
 
 function resolveCrl({ raw: { crl }, groups, file }: Resolution): CrlSettings {

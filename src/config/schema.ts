@@ -139,6 +139,7 @@ const limits = z.strictObject({
 const enrollment = z.strictObject({
   authority: defaulted(text('a directory'), 'certs'),
   renew: defaulted(boolean(), 'false'),
+  renew_servers: defaulted(boolean(), 'false'),
 });
 
 export const schema = z.strictObject({

@@ -17,8 +17,8 @@ export interface AuthoritySeries {
   crlKept(file: string, kept: boolean): void;
   crlRefreshed(ok: boolean): void;
   certificateRenewed(name: string, ok: boolean): void;
-  /** Over the gate, to a client that asked for it. */
-  certificateIssued(by: 'token' | 'certificate'): void;
+  /** Over the gate, for a token, for the client certificate before, or for the key of the server certificate before. */
+  certificateIssued(by: 'token' | 'certificate' | 'key'): void;
   enrollmentOpen(open: boolean): void;
   crlFetched(file: string, seconds: number): void;
   crlFetch(ok: boolean): void;
@@ -40,7 +40,7 @@ export function createAuthoritySeries({
     for (const ok of [true, false]) counter.inc({ outcome: outcomeOf(ok) }, 0);
   }
   for (const outcome of ['fetched', 'failed']) fetches.inc({ outcome }, 0);
-  for (const by of ['token', 'certificate']) issued.inc({ by }, 0);
+  for (const by of ['token', 'certificate', 'key']) issued.inc({ by }, 0);
   return {
     crlKept(file, isKept) {
       files.tell(file, () => {

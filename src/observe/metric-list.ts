@@ -219,7 +219,7 @@ export const METRICS = {
   certificatesIssued: {
     name: 'promgate_enrollment_certificates_total',
     type: 'counter',
-    help: 'Client certificates that were issued over the gate, for a one-time token or for the certificate before.',
+    help: 'Certificates that were issued over the gate: for a one-time token, for the client certificate before, or for the key of the server certificate before.',
     labels: ['by'],
   },
   enrollmentOpen: {

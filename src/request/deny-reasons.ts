@@ -209,7 +209,7 @@ export const DENY_REASONS = {
     status: 403,
     public: 'not allowed',
     meaning:
-      'The client certificate is not renewed: it is revoked, has ended, or is of another CA than that of `enrollment`.',
+      'The certificate is not renewed: it is revoked, has ended, is of another CA than that of `enrollment`, or the request is for another key.',
   },
   // authorize
   identity_unknown: {

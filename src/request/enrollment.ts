@@ -1,11 +1,13 @@
 /**
- * Contract: how a client gets a certificate over the gate. The one path where a request is answered before somebody is
- * identified; run.ts supplies what signs. It exists for who brings a pending token or a certificate that may be renewed.
+ * Contract: how clients and servers get a certificate over the gate. The one path where a request is answered before
+ * somebody is identified; run.ts supplies what signs. It exists for who brings a pending token, a client certificate that
+ * may be renewed, or the proof of a server's key.
  */
+import type { KeyProof } from '../formats/key-proof.ts';
 import type { PresentedCertificate } from './connection.ts';
 import type { DenyReason } from './deny-reasons.ts';
 
-/** POST only; the body is a certificate request (PKCS #10, PEM). */
+/** POST only; the body is a certificate request (PKCS #10, PEM), behind the certificate where a server renews its own. */
 export const ENROLLMENT_PATH = '/-/promgate/enroll';
 /** The largest request, of a key of 4096 bits, has 2 KB. */
 export const ENROLLMENT_BODY_LIMIT = 16 * 1024;
@@ -32,4 +34,6 @@ export interface Enrollment {
   enroll(token: string, asking: EnrollmentRequest): Promise<EnrollmentOutcome>;
   /** For the holder of a certificate that was verified and is trusted now. Never rejects. */
   renew(certificate: PresentedCertificate, asking: EnrollmentRequest): Promise<EnrollmentOutcome>;
+  /** For whoever has the key of a server certificate: the proof is judged here. Never rejects. */
+  renewServer(proof: KeyProof, asking: EnrollmentRequest): Promise<EnrollmentOutcome>;
 }

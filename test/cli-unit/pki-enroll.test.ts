@@ -92,6 +92,29 @@ describe('pki token', () => {
     }
   });
 
+  it('is for a server with names under which a server can be reached, and says where its renewal is off', async () => {
+    const config = join(fixture.root, 'promgate.yml');
+    writeFileSync(config, 'enrollment: {}\n');
+    const server = token({ name: 'site-a.example.com', server: true });
+    const { stdout, stderr } = await fixture.pki(server);
+    expect(stdout[0]).toMatch(/^# on the host of the server, .*\npromgate pki enroll site-a\.example\.com --gate=/);
+    expect(stderr[0]).toContain('the gate does not renew server certificates');
+    expect(JSON.parse(fixture.text(TOKENS))).toMatchObject({
+      tokens: [{ sans: [{ type: 'dns', value: 'site-a.example.com' }], purpose: 'serverAuth' }],
+    });
+    writeFileSync(config, 'enrollment: {renew_servers: true}\n');
+    const sans = ['dns:site-a.example.com', 'ip:10.1.2.3'];
+    expect((await fixture.pki({ ...server, name: 'site-a', sans } as Typed)).stderr).toEqual([]);
+    expect(JSON.parse(fixture.text(TOKENS))).toMatchObject({
+      tokens: [{}, { sans: [{}, { type: 'ip', value: '10.1.2.3' }] }],
+    });
+    for (const bad of [['uri:spiffe://a/b'], ['email:a@example.com']]) {
+      const { code, text } = await fixture.refusal({ ...server, sans: bad } as Typed);
+      expect([code, text]).toEqual(['USAGE', expect.stringContaining('--san=dns:NAME')]);
+    }
+    expect((await fixture.refusal(token({ name: 'a@b', server: true }))).text).toContain('neither a DNS name nor');
+  });
+
   it('is refused where the gate could not sign, and writes nothing', async () => {
     const locked = createPkiFixture();
     try {
@@ -216,14 +239,17 @@ describe('what an enrolled client is told', () => {
       const call = { ca: other.text('ca.crt'), caFile: 'central.ca.crt', request: '' };
       const client = { cert: other.text('central.crt'), key: other.text('central.key') };
       const hint = 'was the CA rotated? put its new ca.crt in the place of central.ca.crt';
-      await expect(askGate(gate, { ...call, client })).rejects.toMatchObject({
+      await expect(askGate(gate, { ...call, client, isRenewal: true })).rejects.toMatchObject({
         hint: expect.stringContaining(hint) as string,
       });
       await expect(askGate(gate, call)).rejects.not.toMatchObject({ hint: expect.stringContaining(hint) as string });
       server.on('secureConnection', (socket) => socket.destroy());
-      const known = { ca: fixture.text('ca.crt'), request: '' };
+      const known = { ca: fixture.text('ca.crt'), request: '', isRenewal: true };
       await expect(askGate(gate, { ...known, client })).rejects.toMatchObject({
         hint: expect.stringContaining('the certificate was revoked or has ended') as string,
+      });
+      await expect(askGate(gate, known)).rejects.toMatchObject({
+        hint: expect.stringContaining('renew_servers: true') as string,
       });
     } finally {
       other.remove();

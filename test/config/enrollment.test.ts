@@ -36,7 +36,11 @@ async function warnings(): Promise<string[]> {
 it('is resolved beside the configuration, and says nothing when all is there', async () => {
   expect(await warnings()).toEqual([]);
   const result = await loadConfig(fixture.path('promgate.yml'), { generation: 1 });
-  expect(result.ok && result.config.enrollment).toEqual({ directory: fixture.directory, renew: true });
+  expect(result.ok && result.config.enrollment).toEqual({
+    directory: fixture.directory,
+    renew: true,
+    renewServers: false,
+  });
 });
 
 it('is off when it is not written, and without renewals when that is not written', async () => {

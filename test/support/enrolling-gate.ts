@@ -19,11 +19,13 @@ import { ENROLLMENT_PATH } from '../../src/request/enrollment.ts';
 import { createUpstreamPools } from '../../src/request/forward/pools.ts';
 import { createScrapes } from '../../src/request/forward/scrape/scrapes.ts';
 import { rawRefusal } from '../../src/request/respond/refusal.ts';
-import { authorityPaths } from '../../src/tls/authority/authority-directory.ts';
+import { describe } from '../../src/cli/pki/issued-files.ts';
+import { authorityPaths, recordIssued } from '../../src/tls/authority/authority-directory.ts';
 import { createCa } from '../../src/tls/authority/certificate-authority.ts';
 import { createEnroller } from '../../src/tls/authority/enroller.ts';
 import type { Enroller } from '../../src/tls/authority/enroller.ts';
 import { addToken, createToken } from '../../src/tls/authority/enrollment-tokens.ts';
+import type { Purpose } from '../../src/tls/authority/enrollment-tokens.ts';
 import { issueClient, issueServer } from '../../src/tls/authority/issue.ts';
 import { generateKey } from '../../src/tls/authority/keys.ts';
 import type { CertificateAndKey } from '../../src/tls/authority/keys.ts';
@@ -51,6 +53,12 @@ export interface Answered {
   readonly body: string;
 }
 
+export interface TokenBinding {
+  readonly minutes?: number;
+  readonly days?: number;
+  readonly purpose?: Purpose;
+}
+
 export interface EnrollingGate {
   readonly directory: string;
   readonly port: number;
@@ -65,9 +73,11 @@ export interface EnrollingGate {
   path(name: string): string;
   text(name: string): string;
   /** A token that the gate knows of. */
-  token(name: string, binding?: { readonly minutes?: number; readonly days?: number }): Promise<string>;
+  token(name: string, binding?: TokenBinding): Promise<string>;
   /** A client certificate that the gate trusts. */
   client(name: string, days?: number): Promise<CertificateAndKey>;
+  /** A server certificate that the CA has issued and noted, for NAME.example.com. */
+  server(name: string, days?: number): Promise<CertificateAndKey>;
   ask(asked: Asked): Promise<Answered>;
   /** Takes another configuration into force; `tls` is put beside what the section has. */
   reload(yaml: string, tls?: string): Promise<void>;
@@ -182,15 +192,20 @@ ${text}
     now: () => clock.now(),
     path,
     text: (name) => readFileSync(path(name), 'utf8'),
-    async token(name, { minutes = 15, days = 90 } = {}) {
+    async token(name, { minutes = 15, days = 90, purpose = 'clientAuth' } = {}) {
       const sans = [{ type: 'dns' as const, value: `${name}.example.com` }];
-      const { text, token } = createToken({ name, sans, days, minutes, now: clock.now() });
+      const { text, token } = createToken({ name, sans, days, minutes, purpose, now: clock.now() });
       await addToken(authorityPaths(path('certs')), clock, token);
       await enroller.look();
       return text;
     },
     client: (name, days = 90) =>
       issueClient({ ca, name, sans: [{ type: 'dns', value: `${name}.example.com` }], days, now: clock.now() }),
+    async server(name, days = 90) {
+      const made = await issueServer({ ca, names: [`${name}.example.com`], days, now: clock.now() });
+      await recordIssued(authorityPaths(path('certs')), clock, describe(made.cert, name, 'server'));
+      return made;
+    },
     ask: (asked) => ask(port, ca.cert, asked),
     async reload(text, tls) {
       configure(text, tls);

@@ -112,6 +112,8 @@ export function readFacts(text: string, directory: string): ConfigurationFacts |
 export interface EnrollmentFacts {
   /** The directory of the CA; null: nobody enrolls there. */
   readonly directory: string | null;
+  /** Whether a server may have its certificate renewed there. */
+  readonly renewsServers: boolean;
   /** Whether the gate shows the certificate of a CA that it asks by ACME. */
   readonly hasAcme: boolean;
 }
@@ -123,7 +125,11 @@ export function readEnrollment(text: string, directory: string): EnrollmentFacts
   const enrollment = asMap(root['enrollment']);
   const authority = enrollment?.['authority'] ?? 'certs';
   const isOn = enrollment !== null && typeof authority === 'string';
-  return { directory: isOn ? resolve(directory, authority) : null, hasAcme: asMap(root['acme']) !== null };
+  return {
+    directory: isOn ? resolve(directory, authority) : null,
+    renewsServers: enrollment?.['renew_servers'] === true,
+    hasAcme: asMap(root['acme']) !== null,
+  };
 }
 
 /** The keys that identities name, as they are written. */

@@ -10,6 +10,7 @@ const MOST_MINUTES = 60;
 
 interface TokenFlags {
   readonly directory: string;
+  readonly server?: boolean;
   readonly san?: readonly string[];
   readonly days?: number;
   readonly minutes: number;
@@ -31,33 +32,38 @@ interface EnrollFlags {
 export function addEnrollmentCommands(pki: Command, run: (action: PkiAction) => Promise<void>): void {
   pki
     .command('token')
-    .description('make a one-time token, with which a client gets its certificate from the running gate')
-    .argument('<name>', 'the name of the client')
+    .description('make a one-time token, with which a client or a server gets its certificate from the running gate')
+    .argument('<name>', 'the name of the client, or of the server')
+    .option('--server', 'for a server certificate: its names are DNS names and addresses')
     .option('--san <type:value>', 'dns:, ip:, email: or uri:; may be given several times', collect, [])
     .addOption(directory())
     .addOption(days('how long the certificate is valid (default: 90)'))
     .addOption(minutes())
-    .option('--gate <url>', 'where the client reaches the gate, for the printed command')
+    .option('--gate <url>', 'where it reaches the gate, for the printed command')
     .option('--cancel', 'make the token of this name void')
-    .action((name: string, { directory: at, san = [], days: lifetime, minutes: time, gate, cancel }: TokenFlags) =>
-      run(
-        cancel === true
-          ? { action: 'cancel token', directory: at, name }
-          : {
-              action: 'token',
-              directory: at,
-              name,
-              sans: san,
-              days: lifetime ?? null,
-              minutes: time,
-              gate: gate ?? null,
-            },
-      ),
+    .action(
+      (name: string, { directory: at, server, san = [], days: lifetime, minutes: time, gate, cancel }: TokenFlags) =>
+        run(
+          cancel === true
+            ? { action: 'cancel token', directory: at, name }
+            : {
+                action: 'token',
+                directory: at,
+                name,
+                server: server === true,
+                sans: san,
+                days: lifetime ?? null,
+                minutes: time,
+                gate: gate ?? null,
+              },
+        ),
     );
 
   pki
     .command('enroll')
-    .description('on the host of a client: make a key, and get its certificate from a gate, or write a request for one')
+    .description(
+      'on the host of a client or a server: make a key, and get its certificate from a gate, or write a request for one',
+    )
     .argument('<name>', 'the name of the files: NAME.key, NAME.crt, NAME.ca.crt')
     .addOption(new Option('--directory <directory>', 'where the files go').default('.'))
     .option('--gate <url>', 'the gate, which asks for a one-time token; without it NAME.csr is written')
@@ -65,7 +71,7 @@ export function addEnrollmentCommands(pki: Command, run: (action: PkiAction) => 
     .option('--ca-file <file>', 'verify the gate by this CA instead, where its own certificate is of another one')
     .option('--public-ca', 'verify the gate by the CAs of the system instead')
     .addOption(keyType())
-    .option('--renew', 'renew the certificate with itself, once a third of its life is left')
+    .option('--renew', 'renew the certificate with itself or its key, once a third of its life is left')
     .option('--force', 'with --renew: also before that')
     .action((name: string, flags: EnrollFlags) => run(enrollAction(name, flags)));
 }

@@ -1,5 +1,5 @@
 /**
- * `promgate pki enroll`: a client certificate on the host that uses it. The key is made here and never leaves; what goes
+ * `promgate pki enroll`: a certificate on the host of the client or server that uses it. The key is made here and never leaves; what goes
  * out is a certificate request: as a file to be signed by hand, or with a one-time token to the gate itself.
  */
 import { X509Certificate } from 'node:crypto';
@@ -12,6 +12,7 @@ import { escapeNonPrintable, quoteForeign } from '../../lib/foreign-text.ts';
 import { readIfThere } from '../../tls/authority/authority-directory.ts';
 import type { KeyType } from '../../tls/authority/keys.ts';
 import { createSigningRequest } from '../../tls/authority/new-request.ts';
+import { kindOf } from '../../tls/authority/purpose.ts';
 import { shellWord } from '../init/next-steps.ts';
 import type { Terminal } from '../terminal.ts';
 import { enrolledPaths, ownKey, printState, putFile } from './enrolled-files.ts';
@@ -20,7 +21,7 @@ import { asRefusal } from './environment.ts';
 import type { PkiEnvironment } from './environment.ts';
 import { askGate, findPinnedCa, parseFingerprint, parseGate, refused } from './gate-client.ts';
 import type { GateAddress, GateAnswer } from './gate-client.ts';
-import { kindOf, refuseExisting, writeNewFiles } from './issued-files.ts';
+import { refuseExisting, writeNewFiles } from './issued-files.ts';
 
 export interface EnrollOptions {
   /** Where the files go. */
@@ -57,7 +58,7 @@ export async function enroll(options: EnrollOptions, terminal: Terminal, environ
   const ca = await trustFor(options, () => findPinnedCa(gate, fingerprint));
   const key = await ownKey(paths, options.keyType, terminal);
   const request = await asRefusal(() => createSigningRequest(key, requestName(options.name)));
-  const answer = await askGate(gate, { ca, request, token });
+  const answer = await askGate(gate, { ca, request, authorization: `Bearer ${token}` });
   if (answer.status !== 200) throw refusedToken(gate, answer);
   const { leaf, bundle, issuer } = readAnswer(gate, answer.body, key);
   if (issuer.fingerprint !== fingerprint) {
@@ -134,7 +135,7 @@ export interface ReceivedCertificate {
   readonly bundle: string;
 }
 
-/** @throws {PromgateError} ENROLLMENT_REFUSED when it is not a client certificate for this key, of a CA beside it. */
+/** @throws {PromgateError} ENROLLMENT_REFUSED when it is not a certificate for this key, of a CA beside it. */
 export function readAnswer(gate: GateAddress, body: string, key: string): ReceivedCertificate {
   const certificates = parseCertificates(body);
   const [leaf, ...cas] = certificates.ok ? certificates.value : [];
@@ -146,7 +147,7 @@ export function readAnswer(gate: GateAddress, body: string, key: string): Receiv
     return candidate.ca && own.checkIssued(candidate) && own.verify(candidate.publicKey);
   });
   if (issuer === undefined) throw refused(gate, 'answered with a certificate without its CA');
-  if (leaf.isCa || kindOf(leaf) !== 'client') throw refused(gate, 'answered with what is no client certificate');
+  if (leaf.isCa) throw refused(gate, 'answered with the certificate of a CA');
   return { leaf, issuer, bundle: cas.map(({ pem }) => pem).join('') };
 }
 
@@ -169,17 +170,31 @@ export function saysNo(status: number, body: string): string {
 
 function tellCertificate(paths: EnrolledPaths, caFile: string | null, leaf: CertificateInfo, terminal: Terminal): void {
   const { serial, notAfter, publicKeySpki } = leaf;
-  terminal.out(
-    [
-      '# for the scrape job in prometheus.yml; it reads the files again by itself when they change:',
-      'tls_config:',
-      ...(caFile === null ? [] : [`  ca_file: ${JSON.stringify(caFile)}`]),
-      `  cert_file: ${JSON.stringify(resolve(paths.cert))}`,
-      `  key_file: ${JSON.stringify(resolve(paths.key))}`,
-      '# for identities in promgate.yml, to take no other key than this one:',
-      `#   certificates: [{ spki: ${spkiPin(publicKeySpki)} }]`,
-    ].join('\n'),
-  );
+  const pair = [
+    `  cert_file: ${JSON.stringify(resolve(paths.cert))}`,
+    `  key_file: ${JSON.stringify(resolve(paths.key))}`,
+  ];
+  if (kindOf(leaf) === 'server') {
+    terminal.out(
+      [
+        '# for promgate.yml, or the web.yml of an exporter; both read the files again by themselves when they change:',
+        'tls_server_config:',
+        ...pair,
+        '# the key can be read by whoever ran this alone, which has to be the user of the server',
+      ].join('\n'),
+    );
+  } else {
+    terminal.out(
+      [
+        '# for the scrape job in prometheus.yml; it reads the files again by itself when they change:',
+        'tls_config:',
+        ...(caFile === null ? [] : [`  ca_file: ${JSON.stringify(caFile)}`]),
+        ...pair,
+        '# for identities in promgate.yml, to take no other key than this one:',
+        `#   certificates: [{ spki: ${spkiPin(publicKeySpki)} }]`,
+      ].join('\n'),
+    );
+  }
   const end = new Date(notAfter).toISOString().slice(0, 10);
   terminal.err(`promgate: ${holderOf(leaf)} in ${paths.cert}, serial ${serial}, is valid until ${end}`);
 }

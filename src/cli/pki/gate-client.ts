@@ -24,17 +24,23 @@ export interface GateCall {
   readonly ca: string | null;
   /** Where they were read from. */
   readonly caFile?: string | null;
-  /** A certificate request, PEM. */
+  /** A certificate request, PEM; behind the certificate of a server that renews it. */
   readonly request: string;
-  readonly token?: string;
+  /** The Authorization header, with the token or the proof of a server's key. */
+  readonly authorization?: string;
+  readonly isRenewal?: boolean;
   readonly client?: { readonly cert: string; readonly key: string };
 }
 
 export interface GateAnswer {
   readonly status: number;
+  /** By the gate's clock, milliseconds since the epoch; null: it did not say. */
+  readonly date: number | null;
   readonly body: string;
 }
 
+/** The alert to a client without a certificate: RFC 8446 §6.2, before it RFC 5246 §7.4.6. */
+const ASKS_FOR_CERTIFICATE = /^ERR_SSL_.*ALERT_(?:CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE)$/;
 const DEADLINE_MS = 30_000;
 const MOST_BYTES = 256 * 1024;
 /** Beyond this nothing of what a server sends is looked at. */
@@ -109,14 +115,14 @@ function shownChain(gate: GateAddress): Promise<readonly X509Certificate[]> {
 /** @throws {PromgateError} ENROLLMENT_REFUSED when the gate is not verified, or there is no whole answer in time. */
 export function askGate(
   gate: GateAddress,
-  { ca, caFile = null, request, token, client }: GateCall,
+  { ca, caFile = null, request, authorization, isRenewal = false, client }: GateCall,
 ): Promise<GateAnswer> {
   const { host, port } = gate;
   return new Promise((resolve, reject) => {
     const fail = (error: NodeJS.ErrnoException): void => {
       deadline.cancel();
       asked.destroy();
-      reject(unreached(gate, error, client !== undefined, caFile));
+      reject(unreached(gate, error, { isRenewal, isServer: client === undefined, caFile }));
     };
     const asked = httpsRequest(
       {
@@ -130,10 +136,10 @@ export function askGate(
         ...(ca === null ? {} : { ca }),
         ...client,
         headers: {
-          'content-type': 'application/pkcs10',
+          'content-type': isRenewal && client === undefined ? 'application/x-pem-file' : 'application/pkcs10',
           'content-length': String(Buffer.byteLength(request)),
           'user-agent': 'promgate',
-          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+          ...(authorization === undefined ? {} : { authorization }),
         },
       },
       (response) => {
@@ -147,7 +153,12 @@ export function askGate(
         response.on('error', fail);
         response.on('end', () => {
           deadline.cancel();
-          resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('latin1') });
+          const date = Date.parse(response.headers.date ?? '');
+          resolve({
+            status: response.statusCode ?? 0,
+            date: Number.isNaN(date) ? null : date,
+            body: Buffer.concat(chunks).toString('latin1'),
+          });
         });
       },
     );
@@ -168,11 +179,17 @@ function serverName(host: string): { readonly servername?: string } {
   return isIP(host) === 0 ? { servername: host } : {};
 }
 
+interface Circumstances {
+  readonly isRenewal: boolean;
+  /** Of a renewal: whose certificate it is. */
+  readonly isServer: boolean;
+  readonly caFile: string | null;
+}
+
 function unreached(
   gate: GateAddress,
   error: NodeJS.ErrnoException,
-  isRenewal: boolean,
-  caFile: string | null,
+  { isRenewal, isServer, caFile }: Circumstances,
 ): PromgateError {
   const { code = '', message } = error;
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
@@ -181,11 +198,12 @@ function unreached(
       cause: error,
     });
   }
-  if (code === 'ECONNRESET') {
+  if (code === 'ECONNRESET' || ASKS_FOR_CERTIFICATE.test(code)) {
+    const renewal = isServer
+      ? 'it renews no server certificates (enrollment: { renew_servers: true }), or this address is not allowed'
+      : 'the certificate was revoked or has ended, or this address is not allowed; a new token gets a new one';
     return refused(gate, 'closed the connection', {
-      hint: isRenewal
-        ? 'the certificate was revoked or has ended, or this address is not allowed; a new token gets a new one'
-        : 'no token is pending there (any more), or this address is not allowed',
+      hint: isRenewal ? renewal : 'no token is pending there (any more), or this address is not allowed',
       cause: error,
     });
   }

@@ -144,6 +144,20 @@ export function clientNames(name: string, sans: readonly string[]): readonly Alt
   return isDnsName(name) ? [{ type: 'dns', value: name }] : [];
 }
 
+/** Names under which a server is reached: DNS names and addresses; without any its own name, where it is one. */
+export function serverNames(name: string, sans: readonly string[]): readonly AlternativeName[] {
+  const names = (sans.length === 0 && (isDnsName(name) || isIP(name) !== 0) ? [name] : sans).map(alternativeName);
+  const other = names.find(({ type }) => type !== 'dns' && type !== 'ip');
+  if (names.length > 0 && other === undefined) return names;
+  const fault =
+    other === undefined
+      ? `${quoteForeign(name)} is neither a DNS name nor an address`
+      : `a server has no ${other.type} name`;
+  throw new PromgateError('USAGE', fault, {
+    hint: 'say how the server is reached: --san=dns:NAME or --san=ip:ADDRESS',
+  });
+}
+
 /** `dns:a`, `ip:::1`, `email:a@b`, `uri:a://b`; without a type as `san` in the configuration is read. */
 function alternativeName(text: string): AlternativeName {
   const [, type, value] = /^(dns|ip|email|uri):(.+)$/i.exec(text) ?? [];

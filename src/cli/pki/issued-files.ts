@@ -1,5 +1,4 @@
 /** The files of one issued certificate: NAME.crt, NAME.key and NAME.chain.crt. Never overwrites what it did not read. */
-import { X509Certificate } from 'node:crypto';
 import { lstat, readdir, unlink } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { spkiPin } from '../../formats/spki-pin.ts';
@@ -25,7 +24,6 @@ export interface IssuedPaths {
 
 /** The CA's own files, and what would be read as one of another certificate's. */
 const RESERVED = /^(?:ca|ca-index)$|\.chain$/;
-const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
 
 /**
  * Where the files of a name are. `*` and `:` become `_`: a name never leaves the directory.
@@ -118,12 +116,6 @@ export function asIssued(leaf: CertificateInfo, name: string, kind: CertificateK
 /** Whether the CA that signs now has signed it. */
 export function isIssuedBy(leaf: CertificateInfo, { certificate }: Authority): boolean {
   return leaf.fingerprint !== certificate.fingerprint && isSignedBy(leaf, certificate);
-}
-
-export function kindOf(leaf: CertificateInfo): CertificateKind {
-  // The declared type forgets that a certificate without the extension has none.
-  const usages = new X509Certificate(leaf.der).keyUsage as readonly string[] | undefined;
-  return usages?.includes(CLIENT_AUTH) === true ? 'client' : 'server';
 }
 
 /**

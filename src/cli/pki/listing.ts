@@ -8,10 +8,11 @@ import { readIndex } from '../../tls/authority/authority-directory.ts';
 import type { Authority } from '../../tls/authority/authority-directory.ts';
 import type { CertificateIndex, IssuedCertificate } from '../../tls/authority/certificate-index.ts';
 import { readCrls } from '../../tls/authority/crl-file.ts';
+import { kindOf } from '../../tls/authority/purpose.ts';
 import type { Terminal } from '../terminal.ts';
 import { openAuthority } from './environment.ts';
 import type { PkiEnvironment } from './environment.ts';
-import { asIssued, certificatesIn, kindOf } from './issued-files.ts';
+import { asIssued, certificatesIn } from './issued-files.ts';
 import { DAY_MS } from './lifetimes.ts';
 
 export interface ListOptions {

@@ -11,8 +11,9 @@ import { issueAgain } from '../../tls/authority/issue.ts';
 import { generateKey, isEncryptedKey, keyTypeLike, publicKeyOf } from '../../tls/authority/keys.ts';
 import type { CertificateAndKey } from '../../tls/authority/keys.ts';
 import { canReplaceTogether, settleAll } from '../../tls/authority/replace-together.ts';
+import { kindOf } from '../../tls/authority/purpose.ts';
 import { asRefusal } from './environment.ts';
-import { certificatesIn, describe, issuedPaths, kindOf, replaceIssued } from './issued-files.ts';
+import { certificatesIn, describe, issuedPaths, replaceIssued } from './issued-files.ts';
 import type { FoundCertificate, IssuedPaths } from './issued-files.ts';
 import { DAY_MS } from './lifetimes.ts';
 

@@ -7,12 +7,13 @@ import { readCrls } from '../../tls/authority/crl-file.ts';
 import { issueAgain } from '../../tls/authority/issue.ts';
 import { generateKey, isUsableKey, keyTypeLike, publicKeyOf } from '../../tls/authority/keys.ts';
 import { settleTogether } from '../../tls/authority/replace-together.ts';
+import { kindOf } from '../../tls/authority/purpose.ts';
 import { shellWord } from '../init/next-steps.ts';
 import type { Terminal } from '../terminal.ts';
 import { asRefusal, openAuthority, unlockAuthority } from './environment.ts';
 import { enrolledPaths } from './enrolled-files.ts';
 import type { PkiEnvironment } from './environment.ts';
-import { describe, issuedPaths, kindOf, readOwnCertificate, replaceIssued } from './issued-files.ts';
+import { describe, issuedPaths, readOwnCertificate, replaceIssued } from './issued-files.ts';
 import { DAY_MS } from './lifetimes.ts';
 
 export interface RenewOptions {

@@ -10,14 +10,13 @@ import type { Terminal } from '../terminal.ts';
 import { certificatesElsewhere, newPins } from './reissue.ts';
 import type { ReplacedCa } from './reissue.ts';
 
-/** What each client that has its certificate elsewhere is to run, to get both CAs before it needs the new one. */
+/** What is to be run wherever a certificate is elsewhere, to get both CAs before the new one is needed. */
 export async function enrolledElsewhere(
   authority: Authority,
   cas: ReplacedCa,
   now: number,
 ): Promise<readonly string[]> {
-  const clients = (await certificatesElsewhere(authority, cas, now)).filter(({ kind }) => kind === 'client');
-  const names = new Set(clients.map(({ name }) => name));
+  const names = new Set((await certificatesElsewhere(authority, cas, now)).map(({ name }) => name));
   return Array.from(names, (name) => `promgate pki enroll ${shellWord(name)} --renew --force`);
 }
 

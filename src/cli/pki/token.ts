@@ -11,20 +11,22 @@ import { quoteForeign } from '../../lib/foreign-text.ts';
 import { readIfThere } from '../../tls/authority/authority-directory.ts';
 import type { Authority } from '../../tls/authority/authority-directory.ts';
 import { addToken, cancelToken, createToken } from '../../tls/authority/enrollment-tokens.ts';
-import { issueClient } from '../../tls/authority/issue.ts';
+import { issueClient, issueServer } from '../../tls/authority/issue.ts';
 import { issuerAmong } from '../../tls/authority/issuer.ts';
 import { readEnrollment, readFacts } from '../init/configuration.ts';
 import { shellWord } from '../init/next-steps.ts';
 import type { Terminal } from '../terminal.ts';
 import { asRefusal, openAuthority } from './environment.ts';
 import type { PkiEnvironment } from './environment.ts';
-import { clientNames } from './issuance.ts';
+import { clientNames, serverNames } from './issuance.ts';
 import { issuedPaths } from './issued-files.ts';
 import { DEFAULT_DAYS } from './lifetimes.ts';
 
 export interface TokenOptions {
   readonly directory: string;
   readonly name: string;
+  /** A server certificate; else a client's. */
+  readonly server: boolean;
   readonly sans: readonly string[];
   readonly days: number | null;
   /** How long the token is good. */
@@ -36,26 +38,32 @@ export interface TokenOptions {
 const DEFAULT_PORT = 9095;
 
 export async function makeToken(
-  { directory, name, sans, days, minutes, gate }: TokenOptions,
+  { directory, name, server, sans, days, minutes, gate }: TokenOptions,
   terminal: Terminal,
   { clock, hostName }: PkiEnvironment,
 ): Promise<number> {
   issuedPaths(directory, name);
-  const names = clientNames(name, sans);
+  const names = server ? serverNames(name, sans) : clientNames(name, sans);
   const authority = await openAuthority(directory);
   const ca = { cert: authority.cert, key: readyKey(authority) };
   const lifetime = days ?? DEFAULT_DAYS;
   // Now, and not when nobody is there to read it: what the CA would refuse to sign then.
-  await asRefusal(() => issueClient({ ca, name, sans: names, days: lifetime, now: clock.now() }));
-  const { text, token } = createToken({ name, sans: names, days: lifetime, minutes, now: clock.now() });
+  const wanted = { ca, days: lifetime, now: clock.now() };
+  await asRefusal(() =>
+    server
+      ? issueServer({ ...wanted, names: names.map(({ value }) => value) })
+      : issueClient({ ...wanted, name, sans: names }),
+  );
+  const purpose = server ? 'serverAuth' : 'clientAuth';
+  const { text, token } = createToken({ name, sans: names, purpose, days: lifetime, minutes, now: clock.now() });
   await addToken(authority.paths, clock, token);
-  const seen = await readGate(authority, hostName);
+  const seen = await readGate(authority, hostName, server);
   const words = ['promgate', 'pki', 'enroll', name, `--gate=${gate ?? seen.url}`];
   words.push(`--ca-fingerprint=${authority.certificate.fingerprint}`, ...(seen.hasAcme ? ['--public-ca'] : []));
   const until = new Date(token.expiresAt).toISOString().slice(11, 16);
   terminal.out(
     [
-      `# on the host of the client, within ${String(minutes)} ${minutes === 1 ? 'minute' : 'minutes'} (until ${until} UTC):`,
+      `# on the host of the ${server ? 'server' : 'client'}, within ${String(minutes)} ${minutes === 1 ? 'minute' : 'minutes'} (until ${until} UTC):`,
       words.map(shellWord).join(' '),
       '# it asks for this token, which is good for one certificate and is not shown again:',
       text,
@@ -96,7 +104,7 @@ interface SeenGate {
 }
 
 /** What the configuration beside the directory tells of the gate; the file is not judged here. */
-async function readGate(authority: Authority, hostName: string): Promise<SeenGate> {
+async function readGate(authority: Authority, hostName: string, server: boolean): Promise<SeenGate> {
   const directory = resolve(authority.paths.directory);
   const base = dirname(directory);
   const config = join(base, 'promgate.yml');
@@ -112,7 +120,13 @@ async function readGate(authority: Authority, hostName: string): Promise<SeenGat
   if (enrollment?.directory !== directory) {
     const where = text === null ? '' : ` in ${config}`;
     warnings.push(`promgate: warning: a gate takes the token only with a section enrollment${where}:`);
-    warnings.push(`promgate: hint: enrollment: { authority: ${JSON.stringify(directory)} }`);
+    const renews = server ? ', renew_servers: true' : '';
+    warnings.push(`promgate: hint: enrollment: { authority: ${JSON.stringify(directory)}${renews} }`);
+  } else if (server && !enrollment.renewsServers) {
+    warnings.push(
+      'promgate: warning: the gate does not renew server certificates: this one ends, and takes a new token',
+    );
+    warnings.push(`promgate: hint: enrollment: { renew_servers: true } in ${config}`);
   }
   if (!hasAcme && served !== null && issuerAmong(authority, served) === null) {
     warnings.push('promgate: warning: the gate shows a certificate of another CA than this one');

@@ -77,19 +77,20 @@ function refusalOfVerification(
 /**
  * Whether a connection may live at all. With exempt paths it may, so that a health check without a certificate comes
  * through; its other requests are refused one by one. So may one without a certificate while a token for one is pending,
- * or where another gate comes for the revocation lists.
+ * where servers have theirs renewed, or where another gate comes for the revocation lists.
  * @param isEnrolling a client may come to get its first certificate.
  * @returns why it must be destroyed, before one byte of HTTP when it is new.
  */
 export function connectionVerdict(
   facts: ConnectionFacts,
-  config: Pick<Config, 'tls' | 'exempt'> & Partial<Pick<Config, 'crl'>>,
+  config: Pick<Config, 'tls' | 'exempt'> & Partial<Pick<Config, 'crl' | 'enrollment'>>,
   nowMs: number,
   isEnrolling = false,
 ): DenyReason | null {
   if (config.tls === null || config.exempt.length > 0) return null;
   const reason = judgeCertificate(facts.tls, config.tls.trust, nowMs);
-  return (isEnrolling || config.crl?.publish === true) && reason === 'certificate_missing' ? null : reason;
+  const isForAll = isEnrolling || config.crl?.publish === true || config.enrollment?.renewServers === true;
+  return isForAll && reason === 'certificate_missing' ? null : reason;
 }
 
 /**

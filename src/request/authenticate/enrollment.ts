@@ -1,9 +1,12 @@
 /**
- * The path on which clients get their certificates: a pending one-time token, or a certificate that may be renewed, is
- * the credential. Whoever brings neither is told what he is told on every other path.
+ * The path on which clients and servers get their certificates: a pending one-time token, a client certificate that may be
+ * renewed, or the proof of a server's key is the credential. Whoever brings none is told what every other path tells.
  */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { IncomingHttpHeaders } from 'node:http';
+import { parseProof, PROOF_SKEW_MS } from '../../formats/key-proof.ts';
+import type { KeyProof } from '../../formats/key-proof.ts';
+import type { Clock } from '../../lib/clock.ts';
 import { ENROLLMENT_BODY_LIMIT, ENROLLMENT_PATH } from '../enrollment.ts';
 import type { Enrollment, EnrollmentOutcome } from '../enrollment.ts';
 import type { Passage } from '../passage.ts';
@@ -12,7 +15,7 @@ import { identityOf } from './claim.ts';
 import type { Claims } from './claim.ts';
 import type { VerifiedCertificate } from '../identity.ts';
 import type { CertificateOutcome } from './modes.ts';
-import type { PasswordCheck } from './password-check.ts';
+import type { PasswordCheck, TokenLockout } from './password-check.ts';
 import { readSmallBody } from './small-body.ts';
 
 export interface EnrollmentDesk {
@@ -27,29 +30,58 @@ export function isForEnrollment({ method, path }: Target): boolean {
   return path === ENROLLMENT_PATH && method === 'POST';
 }
 
-export function createEnrollmentDesk(
-  enrollment: Enrollment,
-  { tokens }: Pick<PasswordCheck, 'tokens'>,
-): EnrollmentDesk {
+export interface EnrollmentPorts {
+  readonly enrollment: Enrollment;
+  readonly passwordCheck: Pick<PasswordCheck, 'tokens' | 'serverKeys'>;
+  readonly clock: Clock;
+}
+
+export function createEnrollmentDesk({ enrollment, passwordCheck, clock }: EnrollmentPorts): EnrollmentDesk {
+  const { tokens, serverKeys } = passwordCheck;
+
+  /** Whether it may be looked at; else it is answered. */
+  function isAdmitted({ passage }: FastifyRequest, credential: string, lockout: TokenLockout): boolean {
+    const { address, answer, config } = passage;
+    const retryAfterSeconds = lockout.lockedFor(address, credential, config);
+    if (retryAfterSeconds === null) return true;
+    lockout.refused(address);
+    answer.refuse('locked_out', { retryAfterSeconds });
+    return false;
+  }
+
   /** The lockout first: it is there for who has guessed too often, whatever the next guess is. A token that comes again
    * gets a turn, since others may guess from the same address. */
   function byToken(request: FastifyRequest, reply: FastifyReply, token: string): void {
-    const { address, answer, config } = request.passage;
-    const retryAfterSeconds = tokens.lockedFor(address, token, config);
-    if (retryAfterSeconds !== null) {
-      tokens.refused(address);
-      answer.refuse('locked_out', { retryAfterSeconds });
-    } else if (!enrollment.knows(token)) {
+    const { address, answer } = request.passage;
+    if (!isAdmitted(request, token, tokens)) return;
+    if (!enrollment.knows(token)) {
       tokens.failed(address, token);
       answer.refuse('credentials_wrong', { detail: 'not a pending enrollment token' });
     } else {
-      withBody(request, reply, async (text) => {
+      withBody({ request, reply, clock }, async (text) => {
         const outcome = await enrollment.enroll(token, { address, request: text });
         // Somebody else was quicker with the same token, or its time was over meanwhile.
         if (outcome.kind === 'refused' && outcome.reason === 'credentials_wrong') tokens.failed(address, token);
         return outcome;
       });
     }
+  }
+
+  /** The time before the body is read: an old proof costs nothing more. */
+  function byServerKey(request: FastifyRequest, reply: FastifyReply, proof: KeyProof): void {
+    const { address, answer } = request.passage;
+    const credential = proof.signature.toString('base64url');
+    if (!isAdmitted(request, credential, serverKeys)) return;
+    if (Math.abs(proof.time - clock.now()) > PROOF_SKEW_MS) {
+      serverKeys.failed(address, credential);
+      answer.refuse('credentials_wrong', { detail: "the time of a server's proof is not that of this host" });
+      return;
+    }
+    withBody({ request, reply, clock }, async (text) => {
+      const outcome = await enrollment.renewServer(proof, { address, request: text });
+      if (outcome.kind === 'refused' && outcome.reason === 'credentials_wrong') serverKeys.failed(address, credential);
+      return outcome;
+    });
   }
 
   function byCertificate(
@@ -71,7 +103,7 @@ export function createEnrollmentDesk(
       answer.refuse('certificate_missing');
     } else {
       const epoch = enrollment.epoch();
-      withBody(request, reply, (text) => {
+      withBody({ request, reply, clock }, (text) => {
         // Whoever holds back the body must not be judged by a trust, or by identities, that are over.
         if (enrollment.epoch() === epoch) return enrollment.renew(certificate, { address, request: text });
         const detail = 'another configuration came into force before the request was whole';
@@ -89,6 +121,11 @@ export function createEnrollmentDesk(
       const token = bearerToken(request.headers);
       if (token !== null && enrollment.isOpen()) {
         byToken(request, reply, token);
+        return true;
+      }
+      const proof = config.enrollment.renewServers ? parseProof(request.headers.authorization) : null;
+      if (proof !== null) {
+        byServerKey(request, reply, proof);
         return true;
       }
       // Under `both` a certificate alone is nobody's.
@@ -110,15 +147,19 @@ function bearerToken({ authorization = '' }: IncomingHttpHeaders): string | null
   return /^Bearer +([A-Za-z0-9._~+/=-]+) *$/i.exec(authorization)?.[1] ?? null;
 }
 
-function withBody(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  work: (text: string) => Promise<EnrollmentOutcome>,
-): void {
+interface Asked {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly clock: Clock;
+}
+
+function withBody({ request, reply, clock }: Asked, work: (text: string) => Promise<EnrollmentOutcome>): void {
   const { passage } = request;
   const { answer, expectsContinue } = passage;
-  readSmallBody(request, reply, { limit: ENROLLMENT_BODY_LIMIT, expectsContinue }, (body) => {
+  readSmallBody(request, reply, { limit: ENROLLMENT_BODY_LIMIT, expectsContinue, clock }, (body) => {
     if (body.kind === 'tooLarge') answer.refuse('body_too_large', { detail: 'a certificate request' });
+    if (body.kind === 'late')
+      answer.refuse('header_timeout', { detail: 'the certificate request did not come in time' });
     if (body.kind !== 'whole') return;
     passage.bytesIn = body.text.length;
     work(body.text).then(

@@ -45,7 +45,7 @@ export interface LockoutEntry {
   readonly untilMs: number;
 }
 
-/** The same lockout for one-time tokens, which are no passwords: a wrong one is a failed login of its address. */
+/** The same lockout for what is no password, such as one-time tokens: a wrong one is a failed login of its address. */
 export interface TokenLockout {
   /**
    * Seconds for which the token of this address is not looked at; null: it is not locked out, or has come again and it is
@@ -60,6 +60,8 @@ export interface TokenLockout {
 
 export interface PasswordCheck {
   readonly tokens: TokenLockout;
+  /** For proofs of servers' keys. */
+  readonly serverKeys: TokenLockout;
   /**
    * Calls `done` once, at once when the answer is known, else after the password was hashed.
    * @returns a function for the client that has left: `done` is not called any more.
@@ -81,8 +83,9 @@ export interface PasswordCheckOptions {
   readonly workerUrl?: URL;
 }
 
-/** Stands in the place of the user in the log and in the list of lockouts. */
+/** They stand in the place of the user in the log and in the list of lockouts. */
 const TOKEN_USER = 'enrollment token';
+const SERVER_KEY_USER = 'server key';
 const SWEEP_EVERY_MS = 10_000;
 
 /** Until a configuration was applied: nothing is hashed, nobody gets in. */
@@ -113,8 +116,8 @@ export function createPasswordCheck({ log, metrics, clock, ...options }: Passwor
   });
 
   const nameDigest = (user: string) => digest('user', user);
-  /** No user's: the namespaces never mix. */
-  const tokenName = digest('tokens');
+  /** No users': the namespaces never mix. */
+  const claimants = [TOKEN_USER, SERVER_KEY_USER].map((label) => ({ label, name: digest('no user', label) }));
 
   function credentialsOf(users: Users): CredentialSet {
     const known = sets.get(users);
@@ -269,34 +272,37 @@ export function createPasswordCheck({ log, metrics, clock, ...options }: Passwor
     log.warn({ address, reason, repeat: isRepeat, ...locks, user: escapeForeign(user) }, 'login failed');
   }
 
-  function tokenLogin(address: string, token: string): FailedLogin {
-    return { address, user: tokenName, credential: digest('wrong token', addressGroup(address), token) };
+  function lockoutOf(label: string): TokenLockout {
+    const name = digest('no user', label);
+    const loginOf = (address: string, token: string): FailedLogin => {
+      return { address, user: name, credential: digest(`wrong ${label}`, addressGroup(address), token) };
+    };
+    return {
+      lockedFor(address, token, config) {
+        catchUp(config);
+        const login = loginOf(address, token);
+        const until = lockout.lockedUntil(address, name);
+        if (until === null || (cameBefore(login) && lockout.takeVerification(login, true))) return null;
+        noteRefused(login);
+        return secondsTo(until);
+      },
+      failed(address, token) {
+        countWrong({ user: label, address }, loginOf(address, token));
+      },
+      refused(address) {
+        logFailure({ user: label, address }, 'locked_out', { isRepeat: false });
+      },
+    };
   }
-
-  const tokens: TokenLockout = {
-    lockedFor(address, token, config) {
-      catchUp(config);
-      const login = tokenLogin(address, token);
-      const until = lockout.lockedUntil(address, tokenName);
-      if (until === null || (cameBefore(login) && lockout.takeVerification(login, true))) return null;
-      noteRefused(login);
-      return secondsTo(until);
-    },
-    failed(address, token) {
-      countWrong({ user: TOKEN_USER, address }, tokenLogin(address, token));
-    },
-    refused(address) {
-      logFailure({ user: TOKEN_USER, address }, 'locked_out', { isRepeat: false });
-    },
-  };
 
   return {
     check,
-    tokens,
+    tokens: lockoutOf(TOKEN_USER),
+    serverKeys: lockoutOf(SERVER_KEY_USER),
     applied,
     lockouts() {
       const names = new Map([...(current?.users.keys() ?? [])].map((name) => [nameDigest(name), escapeForeign(name)]));
-      names.set(tokenName, TOKEN_USER);
+      for (const { label, name } of claimants) names.set(name, label);
       const offset = clock.now() - clock.monotonic();
       return lockout.list().map(({ address, user, until }) => ({
         address,

@@ -29,7 +29,7 @@ export interface AuthenticateOptions {
 
 export const authenticatePlugin = fp<AuthenticateOptions>(
   async (app, { passwordCheck, clock, enrollment }) => {
-    const desk = enrollment === undefined ? null : createEnrollmentDesk(enrollment, passwordCheck);
+    const desk = enrollment === undefined ? null : createEnrollmentDesk({ enrollment, passwordCheck, clock });
     const lists = createPublishedLists();
     const holders = new WeakMap<PresentedCertificate, VerifiedCertificate>();
     const claimsByConfig = new WeakMap<Config, Claims>();

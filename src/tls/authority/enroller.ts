@@ -2,25 +2,34 @@
  * Enrollment in the running gate: knows which tokens are pending, and has certificates made. Without a pending token it
  * is closed, whatever the configuration says. What it cannot read counts as no token.
  */
-import { lstat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import type { EnrollmentSettings } from '../../config/config.ts';
+import { PROOF_SKEW_MS } from '../../formats/key-proof.ts';
+import type { KeyProof } from '../../formats/key-proof.ts';
+import { parseCertificates } from '../../formats/x509.ts';
+import type { CertificateInfo } from '../../formats/x509.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { authorityPaths } from './authority-directory.ts';
+import { authorityPaths, readIfThere } from './authority-directory.ts';
 import type { KeeperLog } from './crl-keeper.ts';
 import { enrollByToken, renewHeld } from './enrollment-signing.ts';
 import type { EnrollmentOutcome, HeldCertificate } from './enrollment-signing.ts';
 import { findToken, isPending, readTokens, tokensPath } from './enrollment-tokens.ts';
 import type { EnrollmentToken } from './enrollment-tokens.ts';
 import { oneAtATime } from './one-at-a-time.ts';
+import { judgeServerRenewal } from './server-renewal.ts';
+import { UsedProofs } from './used-proofs.ts';
 
 /** How soon a new token works, and a cancelled one does not. */
 const LOOK_MS = 1000;
 /** Signing takes milliseconds; more than these wait for the disk. */
 const MOST_WAITING = 32;
 
+/** What the certificate was issued for. */
+type IssuedBy = 'token' | 'certificate' | 'key';
+
 export interface EnrollerMetrics {
   enrollmentOpen(open: boolean): void;
-  certificateIssued(by: 'token' | 'certificate'): void;
+  certificateIssued(by: IssuedBy): void;
 }
 
 /** Who asks, for the log. */
@@ -43,7 +52,9 @@ export interface Enroller {
   enroll(token: string, asking: Asking): Promise<EnrollmentOutcome>;
   /** Has the same certificate made for another time. Never rejects. */
   renew(held: HeldCertificate, asking: Asking): Promise<EnrollmentOutcome>;
-  /** Looks at the tokens now; never rejects. */
+  /** Judges the proof, and has the server certificate that stands before the request made again. Never rejects. */
+  renewServer(proof: KeyProof, asking: Asking): Promise<EnrollmentOutcome>;
+  /** Looks at the tokens and the CAs now; never rejects. */
   look(): Promise<void>;
   close(): void;
 }
@@ -59,6 +70,10 @@ export interface EnrollerPorts {
 export function createEnroller(ports: EnrollerPorts): Enroller {
   const { clock, log, metrics } = ports;
   let directory: string | null = null;
+  let renewsServers = false;
+  let cas: readonly CertificateInfo[] = [];
+  let seenCas = '';
+  const used = new UsedProofs();
   let tokens: readonly EnrollmentToken[] = [];
   let seen = '';
   let epoch = 0;
@@ -72,7 +87,7 @@ export function createEnroller(ports: EnrollerPorts): Enroller {
   async function lookAtTokens(): Promise<void> {
     const at = directory;
     try {
-      const stamp = at === null ? '' : await stampOf(at);
+      const stamp = at === null ? '' : await stampOf(tokensPath({ directory: at }));
       if (stamp !== seen || at === null) {
         // Read before it is noted: a change meanwhile is seen at the next look.
         const read = stamp === '' || at === null ? [] : await readTokens(authorityPaths(at));
@@ -89,6 +104,24 @@ export function createEnroller(ports: EnrollerPorts): Enroller {
       fault = reason;
     }
     tellChange();
+  }
+
+  /** Those of ca.crt: what is none of theirs never gets as far as the disk. */
+  async function lookAtCas(): Promise<void> {
+    const at = directory;
+    try {
+      const path = at === null || !renewsServers ? null : authorityPaths(at).cert;
+      const stamp = path === null ? '' : await stampOf(path);
+      if (stamp === seenCas && path !== null) return;
+      const read = parseCertificates((path === null ? null : await readIfThere(path)) ?? '');
+      if (at !== directory) return;
+      cas = read.ok ? read.value : [];
+      seenCas = stamp;
+    } catch {
+      // Told by the gate's own trust, and by whoever asks: without a CA nobody is renewed.
+      cas = [];
+      seenCas = '';
+    }
   }
 
   function tellChange(): void {
@@ -115,18 +148,21 @@ export function createEnroller(ports: EnrollerPorts): Enroller {
     return turn;
   }
 
-  function tell(outcome: EnrollmentOutcome, by: 'token' | 'certificate', address: string): EnrollmentOutcome {
+  function tell(outcome: EnrollmentOutcome, by: IssuedBy, address: string): EnrollmentOutcome {
     if (outcome.kind === 'refused') return outcome;
-    const { name, serial, notAfter, spki } = outcome.certificate;
+    const { name, kind, serial, notAfter, spki } = outcome.certificate;
     metrics.certificateIssued(by);
     log.info(
       { address, by, name, serial, notAfter: new Date(notAfter).toISOString(), spki },
-      'issued a client certificate',
+      `issued a ${kind} certificate`,
     );
     return outcome;
   }
 
-  const look = oneAtATime(lookAtTokens);
+  const look = oneAtATime(async () => {
+    await lookAtTokens();
+    await lookAtCas();
+  });
   const ticking = clock.every(LOOK_MS, () => {
     if (directory !== null) void look();
   });
@@ -135,10 +171,16 @@ export function createEnroller(ports: EnrollerPorts): Enroller {
     follow(settings) {
       epoch += 1;
       const next = settings?.directory ?? null;
-      if (next === directory) return;
+      const isForServers = settings?.renewServers === true;
+      if (next === directory && isForServers === renewsServers) return;
+      if (next !== directory) {
+        tokens = [];
+        seen = '';
+      }
       directory = next;
-      tokens = [];
-      seen = '';
+      renewsServers = isForServers;
+      cas = [];
+      seenCas = '';
       void look();
     },
     epoch: () => epoch,
@@ -154,7 +196,23 @@ export function createEnroller(ports: EnrollerPorts): Enroller {
     async renew(held, { address, request }) {
       const at = directory;
       if (at === null) return CLOSED;
-      return tell(await inTurn(() => renewHeld(at, clock, { held, request })), 'certificate', address);
+      return tell(await inTurn(() => renewHeld(at, clock, { held, kind: 'client', request })), 'certificate', address);
+    },
+    async renewServer(proof, { address, request }) {
+      const at = directory;
+      if (at === null || !renewsServers) return CLOSED;
+      if (cas.length === 0) return { kind: 'refused', reason: 'enrollment_failed', detail: `there is no CA in ${at}` };
+      const proved = judgeServerRenewal(request, proof, cas);
+      if (typeof proved === 'string') return { kind: 'refused', reason: 'credentials_wrong', detail: proved };
+      const outcome = await inTurn(async () => {
+        if (used.has(proved.bytes)) {
+          return { kind: 'refused', reason: 'credentials_wrong', detail: 'the proof was used already' };
+        }
+        const made = await renewHeld(at, clock, { held: proved.held, kind: 'server', request });
+        if (made.kind === 'issued') used.add(proved.bytes, proof.time + PROOF_SKEW_MS, clock.now());
+        return made;
+      });
+      return tell(outcome, 'key', address);
     },
     look,
     close() {
@@ -168,9 +226,9 @@ export function createEnroller(ports: EnrollerPorts): Enroller {
 const CLOSED: EnrollmentOutcome = { kind: 'refused', reason: 'enrollment_failed', detail: 'nobody enrolls here' };
 
 /** What changes with every writing of the file; empty without one. */
-async function stampOf(directory: string): Promise<string> {
+async function stampOf(path: string): Promise<string> {
   try {
-    const { ino, size, mtimeNs, ctimeNs } = await lstat(tokensPath({ directory }), { bigint: true });
+    const { ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
     return [ino, size, mtimeNs, ctimeNs].join(' ');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return '';

@@ -1,26 +1,26 @@
 /**
- * Certificates for clients that ask over the gate: for a one-time token, or for the certificate that they have. Of a
- * request only the key counts. A token is taken before anything is signed; what was signed is in the index before it is
+ * Certificates for who asks over the gate: for a one-time token, or for the certificate that it has. Of a request only the
+ * key counts. A token is taken before anything is signed; what was signed is in the index before it is
  * handed out.
  */
 import type { SubjectAltNames } from '../../formats/der-names.ts';
-import { spkiHash, spkiPin } from '../../formats/spki-pin.ts';
+import { parseSpkiPin, spkiHash, spkiPin } from '../../formats/spki-pin.ts';
 import { parseCertificates } from '../../formats/x509.ts';
 import type { CertificateInfo } from '../../formats/x509.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { ownCas, readAuthority, readIndex, recordIssued } from './authority-directory.ts';
 import type { Authority, OwnCa } from './authority-directory.ts';
 import { BACKDATED_MS } from './certificate-authority.ts';
-import type { IssuedCertificate } from './certificate-index.ts';
+import type { CertificateKind, IssuedCertificate } from './certificate-index.ts';
 import { readCrls } from './crl-file.ts';
 import { takeToken } from './enrollment-tokens.ts';
-import { certifyClient } from './issue.ts';
+import { certifyClient, certifyServer } from './issue.ts';
 import { importPublicKey } from './keys.ts';
 import type { CertificateAndKey } from './keys.ts';
 import type { AlternativeName } from './names.ts';
 import { readSigningRequest } from './signing-request.ts';
 
-/** A client certificate that was shown and verified in a handshake. */
+/** A certificate whose holder has proved that the key is there: in a handshake, or by a signature. */
 export interface HeldCertificate {
   /** Upper-case hex. */
   readonly serial: string;
@@ -59,21 +59,26 @@ export async function enrollByToken(
     const publicKey = await provedKey(request);
     const taken = await takeToken(authority.paths, clock, token);
     if (taken === null) return refused('credentials_wrong', 'the enrollment token was used, or its time is over');
-    const { name, sans, days } = taken;
-    const cert = await certifyClient({ ca: authority.ca, name, sans, days, now: clock.now(), publicKey });
-    return record(authority, clock, cert, name);
+    const { name, sans, days, purpose } = taken;
+    const wanted = { ca: authority.ca, sans, days, now: clock.now(), publicKey };
+    const isServer = purpose === 'serverAuth';
+    const cert = isServer
+      ? await certifyServer({ ...wanted, name: sans[0]?.value ?? '' })
+      : await certifyClient({ ...wanted, name });
+    return record(authority, clock, { cert, name, kind: isServer ? 'server' : 'client' });
   });
 }
 
 /**
  * The same names for the same time again, with the key of the request.
- * @param held verified in the handshake and trusted now; what this CA knows of it is judged here.
+ * @param held proved, and for a client verified and trusted now; what this CA knows of it is judged here.
+ * @param kind a server's must be in the index as one: what was issued elsewhere with the same key of the CA is not.
  * @returns the certificate and the CAs that it leads to, PEM. Never rejects.
  */
 export async function renewHeld(
   directory: string,
   clock: Clock,
-  { held, request }: { readonly held: HeldCertificate; readonly request: string },
+  { held, kind, request }: RenewalAsked,
 ): Promise<EnrollmentOutcome> {
   return orFailed(async () => {
     const authority = await openReady(directory);
@@ -85,6 +90,7 @@ export async function renewHeld(
     }
     const now = clock.now();
     if (leaf.notAfter <= now) return refused('renewal_refused', 'the certificate has ended');
+    if (leaf.notBefore > now) return refused('renewal_refused', 'the certificate is not valid yet');
     const index = await readIndex(authority.paths);
     const crls = await readCrls(authority);
     // The gate may have no list, or an older one.
@@ -95,6 +101,9 @@ export async function renewHeld(
       return refused('renewal_refused', 'the certificate is revoked');
     }
     const known = index.issued.find(({ serial }) => serial === held.serial);
+    if (kind === 'server' && !isSameServer(known, held)) {
+      return refused('renewal_refused', 'the index of the CA has no such server certificate');
+    }
     const name = known?.name ?? held.commonName ?? held.sans.dns[0] ?? '';
     const recent = index.issued.filter((entry) => entry.name === name && entry.notBefore > now - DAY_MS);
     if (recent.length >= MOST_RENEWALS_A_DAY) {
@@ -105,20 +114,25 @@ export async function renewHeld(
       return refused('renewal_refused', 'the request is for another key: a new key takes a new token');
     }
     const lifetime = leaf.notAfter - leaf.notBefore;
-    const cert = await certifyClient({
-      ca: authority.ca,
-      name: held.commonName ?? name,
-      sans: namesOf(held.sans),
-      days: (lifetime - BACKDATED_MS) / DAY_MS,
-      now,
-      publicKey,
-    });
+    const days = (lifetime - BACKDATED_MS) / DAY_MS;
+    const wanted = { ca: authority.ca, sans: namesOf(held.sans), days, now, publicKey };
+    const cert =
+      kind === 'server'
+        ? await certifyServer({ ...wanted, name: held.commonName ?? '' })
+        : await certifyClient({ ...wanted, name: held.commonName ?? name });
     const [made] = certificatesOf(cert);
     if (made === undefined || !isNoMore(made, held, lifetime)) {
       return refused('enrollment_failed', 'the same certificate cannot be made again');
     }
-    return record(authority, clock, cert, name, held.serial);
+    return record(authority, clock, { cert, name, kind, renews: held.serial });
   });
+}
+
+export interface RenewalAsked {
+  readonly held: HeldCertificate;
+  readonly kind: CertificateKind;
+  /** A certificate request, PEM. */
+  readonly request: string;
 }
 
 interface ReadyAuthority extends Authority {
@@ -152,20 +166,26 @@ async function provedKey(request: string): Promise<Buffer> {
   }
 }
 
-/** The index first: nothing that was signed is unknown to it. @param renews serial of the one that it stands for. */
+interface Signed {
+  readonly cert: string;
+  readonly name: string;
+  readonly kind: CertificateKind;
+  /** Serial of the one that it stands for. */
+  readonly renews?: string;
+}
+
+/** The index first: nothing that was signed is unknown to it. */
 async function record(
   { paths, bundle }: Authority,
   clock: Clock,
-  cert: string,
-  name: string,
-  renews?: string,
+  { cert, name, kind, renews }: Signed,
 ): Promise<EnrollmentOutcome> {
   const [leaf] = certificatesOf(cert);
   if (leaf === undefined) return refused('enrollment_failed', 'the certificate that was made cannot be read');
   const { serial, notBefore, notAfter, publicKeySpki, issuerKey } = leaf;
   const certificate: IssuedCertificate = {
     name,
-    kind: 'client',
+    kind,
     serial,
     notBefore,
     notAfter,
@@ -184,6 +204,11 @@ async function orFailed(work: () => Promise<EnrollmentOutcome>): Promise<Enrollm
   } catch (error) {
     return refused(error instanceof BadRequest ? 'enrollment_request_invalid' : 'enrollment_failed', messageOf(error));
   }
+}
+
+function isSameServer(known: IssuedCertificate | undefined, { spkiHash: hash }: HeldCertificate): boolean {
+  const pin = known?.kind === 'server' ? parseSpkiPin(known.spki) : null;
+  return pin?.ok === true && pin.value === hash;
 }
 
 /** No name and no day beyond what is held. */

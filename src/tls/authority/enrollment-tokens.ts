@@ -13,18 +13,20 @@ import type { AuthorityPaths } from './authority-directory.ts';
 import { withLock } from './file-lock.ts';
 import type { AlternativeName } from './names.ts';
 
-/** What its holder gets, and nothing else: a client certificate with these names. */
+/** What its holder gets, and nothing else: a certificate with these names for this purpose. */
 export interface EnrollmentToken {
   /** SHA-256 of the token, lower-case hex. */
   readonly hash: string;
   readonly name: string;
   readonly sans: readonly AlternativeName[];
-  readonly purpose: 'clientAuth';
+  readonly purpose: Purpose;
   readonly days: number;
   /** Milliseconds since the epoch. */
   readonly createdAt: number;
   readonly expiresAt: number;
 }
+
+export type Purpose = 'clientAuth' | 'serverAuth';
 
 export const LONGEST_MINUTES = 60;
 const TOKEN_BYTES = 16;
@@ -46,7 +48,7 @@ const document = z.strictObject({
         sha256: z.string().regex(/^[0-9a-f]{64}$/),
         name: z.string().min(1),
         sans: z.array(z.strictObject({ type: z.enum(['dns', 'ip', 'email', 'uri']), value: z.string() })),
-        purpose: z.literal('clientAuth'),
+        purpose: z.enum(['clientAuth', 'serverAuth']),
         days: z.int().min(1),
         created_at: time,
         expires_at: time,
@@ -61,12 +63,16 @@ export function tokensPath({ directory }: Pick<AuthorityPaths, 'directory'>): st
 
 /** A new token, to be shown once, and what is kept of it. */
 export function createToken(
-  binding: Pick<EnrollmentToken, 'name' | 'sans' | 'days'> & { readonly minutes: number; readonly now: number },
+  binding: Pick<EnrollmentToken, 'name' | 'sans' | 'days'> & {
+    readonly purpose?: Purpose;
+    readonly minutes: number;
+    readonly now: number;
+  },
 ): { readonly text: string; readonly token: EnrollmentToken } {
-  const { name, sans, days, minutes, now } = binding;
+  const { name, sans, purpose = 'clientAuth', days, minutes, now } = binding;
   const text = randomBytes(TOKEN_BYTES).toString('hex');
   const expiresAt = now + Math.min(minutes, LONGEST_MINUTES) * MINUTE_MS;
-  return { text, token: { hash: hashOf(text), name, sans, purpose: 'clientAuth', days, createdAt: now, expiresAt } };
+  return { text, token: { hash: hashOf(text), name, sans, purpose, days, createdAt: now, expiresAt } };
 }
 
 /**

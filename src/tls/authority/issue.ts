@@ -72,6 +72,22 @@ export async function certifyClient(request: CertifyRequest): Promise<string> {
   return certify(request, { name: request.name, sans: request.sans.map(checkName), purpose: 'clientAuth', publicKey });
 }
 
+/**
+ * A server certificate for a key that was made elsewhere. That its holder has the private half is the caller's to check.
+ * @param request the name may be none: then the alternative names stand alone.
+ * @returns PEM.
+ * @throws {TypeError} when a name is none or no server's, the CA has ended or the key cannot be used.
+ */
+export async function certifyServer(request: CertifyRequest): Promise<string> {
+  const { name, sans } = request;
+  if (sans.length === 0) throw new TypeError('a server certificate needs at least one name');
+  const other = sans.find(({ type }) => type !== 'dns' && type !== 'ip');
+  if (other !== undefined)
+    throw new TypeError(`${JSON.stringify(other.value)} is neither a DNS name nor an IP address`);
+  const publicKey = await importPublicKey(request.publicKey);
+  return certify(request, { name, sans: sans.map(checkName), purpose: 'serverAuth', publicKey });
+}
+
 export interface RenewalRequest extends Omit<IssueRequest, 'key'> {
   readonly old: CertificateInfo;
   readonly kind: 'server' | 'client';
