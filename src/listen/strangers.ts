@@ -11,7 +11,7 @@ import { PausedReading } from './paused-reading.ts';
 import { WorkTurns } from './work-turns.ts';
 
 const SHARE = { part: 0.2, burstMs: 100 };
-const SHARE_OF_KNOWN = { part: 0.5, burstMs: 200 };
+const SHARE_OF_KNOWN = { part: 0.25, burstMs: 100 };
 /** With a key on the curve P-256; one of RSA takes longer, and is measured. */
 const HANDSHAKE_MS = 1;
 /** Of a request that is refused at once, with its log line and its answer. */
@@ -20,6 +20,8 @@ const REQUEST_MS = 0.25;
 const MS_PER_BYTE = 0.02 / 1024;
 /** Beyond it nothing that strangers have sent is read until it is their turn: what came at once would take too long. */
 const STOP_ALL_MS = 10;
+/** What was measured may be another program's turn of the processor. */
+const LONGEST_MS = 20;
 /** Frames that end in no request are seen by their bytes only. */
 const LOOK_MS = 250;
 
@@ -64,7 +66,7 @@ export class Strangers {
       begin();
       // Node hands the ClientHello to OpenSSL behind it.
       queueMicrotask(() => {
-        turns.worked(Math.max(HANDSHAKE_MS, this.#clock.monotonic() - startedAt));
+        turns.worked(this.#took(startedAt, HANDSHAKE_MS));
       });
     });
   }
@@ -118,9 +120,13 @@ export class Strangers {
     const startedAt = this.#clock.monotonic();
     work();
     if (open.connection.authenticated) return;
-    this.#turnsOf(open.address).worked(Math.max(REQUEST_MS, this.#clock.monotonic() - startedAt));
+    this.#turnsOf(open.address).worked(this.#took(startedAt, REQUEST_MS));
     this.#countBytes(open);
     this.#pauseInDebt(open);
+  }
+
+  #took(startedAt: number, atLeastMs: number): number {
+    return Math.max(atLeastMs, Math.min(LONGEST_MS, this.#clock.monotonic() - startedAt));
   }
 
   #turnsOf(address: string): WorkTurns {

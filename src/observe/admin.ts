@@ -8,12 +8,15 @@ import type { Config } from '../config/config.ts';
 import { escapeForeign } from '../lib/foreign-text.ts';
 import { isLocalConnection, judgeAdminQuestion } from './admin-guard.ts';
 import { createAdminRoutes, textReply, type AdminPorts, type AdminReply } from './admin-routes.ts';
+import { sharePlaces } from './admin-places.ts';
 import { openAdminSocket, type ReleaseSocket } from './admin-socket.ts';
 
 export type { AdminPorts, Readiness, ReloadReport } from './admin-routes.ts';
 
 export interface AdminOptions extends AdminPorts {
   readonly config: Config;
+  /** The nets around an address, the widest first (formats/address.ts). */
+  readonly netsOf: (address: string) => readonly string[];
 }
 
 export type AdminListening =
@@ -47,7 +50,7 @@ const HEADERS = {
   'x-content-type-options': 'nosniff',
 };
 
-export function createAdmin({ config: first, ...ports }: AdminOptions): Admin {
+export function createAdmin({ config: first, netsOf, ...ports }: AdminOptions): Admin {
   const { log, clock } = ports;
   const address = first.admin.address;
   let config = first;
@@ -122,7 +125,10 @@ export function createAdmin({ config: first, ...ports }: AdminOptions): Admin {
   );
   // Without a listener Node says 100 Continue before anybody has judged the request.
   server.on('checkContinue', handle);
-  server.maxConnections = MAX_CONNECTIONS;
+  server.on(
+    'connection',
+    sharePlaces(MAX_CONNECTIONS, netsOf, (socket) => (unanswered.get(socket) ?? 0) === 0),
+  );
   server.maxHeadersCount = 64;
   server.timeout = SOCKET_TIMEOUT_MS;
 

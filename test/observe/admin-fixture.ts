@@ -3,6 +3,7 @@ import { request } from 'node:http';
 import { createConnection } from 'node:net';
 import type { Config } from '../../src/config/config.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { addressPath } from '../../src/formats/address.ts';
 import { createAdmin, type Admin, type AdminOptions } from '../../src/observe/admin.ts';
 import { createMetrics } from '../../src/observe/metrics.ts';
 import { configOf } from '../support/config-fixture.ts';
@@ -39,6 +40,7 @@ export async function startAdmin({ address, ...changes }: AdminChanges = {}): Pr
   const metrics = createMetrics({ clock: systemClock, version: '1.2.3', nodeVersion: 'v20' });
   metrics.describe(config);
   const admin = createAdmin({
+    netsOf: addressPath,
     metrics,
     log,
     clock: systemClock,

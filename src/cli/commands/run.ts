@@ -11,6 +11,7 @@ import { FIRST_NODE_WITH_MIXED_KEYS } from '../../config/tls-names.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { createLookup } from '../../lib/lookup.ts';
 import { createListener } from '../../listen/listener.ts';
+import { addressPath } from '../../formats/address.ts';
 import { createAdmin } from '../../observe/admin.ts';
 import { watchBypass } from '../../observe/bypass.ts';
 import { createClientCaUsage } from '../../observe/client-ca-usage.ts';
@@ -201,6 +202,7 @@ async function serve(
   const renewal = createRenewalJob(acme, clock);
 
   const admin = createAdmin({
+    netsOf: addressPath,
     config,
     version: VERSION,
     metrics,
