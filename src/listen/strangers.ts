@@ -10,7 +10,7 @@ import type { LiveConnection } from './live-connection.ts';
 import { PausedReading } from './paused-reading.ts';
 import { WorkTurns } from './work-turns.ts';
 
-const SHARE = { part: 0.2, burstMs: 100 };
+const SHARE = { part: 0.15, burstMs: 100 };
 const SHARE_OF_KNOWN = { part: 0.25, burstMs: 100 };
 /** With a key on the curve P-256; one of RSA takes longer, and is measured. */
 const HANDSHAKE_MS = 1;
@@ -36,6 +36,10 @@ interface Open {
   leaveRow: (() => void) | null;
   /** Accounted for. */
   bytesRead: number;
+  /** Milliseconds of work since it was read again. */
+  spentMs: number;
+  /** Accounted for before it was done. */
+  prepaidMs: number;
 }
 
 export class Strangers {
@@ -86,6 +90,8 @@ export class Strangers {
       waiting: [],
       leaveRow: null,
       bytesRead: raw.bytesRead,
+      spentMs: 0,
+      prepaidMs: 0,
     };
     this.#open.set(connection, open);
     this.#timer ??= this.#clock.every(LOOK_MS, () => {
@@ -120,7 +126,7 @@ export class Strangers {
     const startedAt = this.#clock.monotonic();
     work();
     if (open.connection.authenticated) return;
-    this.#turnsOf(open.address).worked(this.#took(startedAt, REQUEST_MS));
+    this.#charge(open, this.#took(startedAt, REQUEST_MS));
     this.#countBytes(open);
     this.#pauseInDebt(open);
   }
@@ -136,8 +142,24 @@ export class Strangers {
   #countBytes(open: Open): void {
     const { bytesRead } = open.raw;
     if (bytesRead === open.bytesRead) return;
-    this.#turnsOf(open.address).worked((bytesRead - open.bytesRead) * MS_PER_BYTE);
+    this.#charge(open, (bytesRead - open.bytesRead) * MS_PER_BYTE);
     open.bytesRead = bytesRead;
+  }
+
+  #charge(open: Open, ms: number): void {
+    const prepaid = Math.min(ms, open.prepaidMs);
+    open.prepaidMs -= prepaid;
+    open.spentMs += ms;
+    this.#turnsOf(open.address).worked(ms - prepaid);
+  }
+
+  /** As much as last time is accounted for at once, or all that wait would be read before the first has cost anything. */
+  #resume(open: Open): void {
+    const prepaidMs = Math.min(LONGEST_MS, open.spentMs);
+    this.#turnsOf(open.address).worked(prepaidMs - open.prepaidMs);
+    open.prepaidMs = prepaidMs;
+    open.spentMs = 0;
+    open.reading.resume();
   }
 
   #pauseInDebt(open: Open): void {
@@ -156,7 +178,7 @@ export class Strangers {
       open.leaveRow = null;
       const work = open.waiting.shift();
       if (work !== undefined) this.#work(open, work);
-      else open.reading.resume();
+      else this.#resume(open);
     });
   }
 

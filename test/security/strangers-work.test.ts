@@ -8,6 +8,7 @@ import { connect as connectHttp2, type ClientHttp2Session } from 'node:http2';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { TLSSocket } from 'node:tls';
 import { expect, test } from 'vitest';
+import type { Tls } from '../../src/config/config.ts';
 import { arrivalOf } from '../../src/request/arrival.ts';
 import { configOf, dialTcp, dialTls, GET, LIMITS, tlsOf, type Client, type Rig } from '../listen/harness.ts';
 import { useRigs } from '../listen/rigs.ts';
@@ -20,9 +21,12 @@ const SCRAPER = '127.0.9.1';
 const BURST = 100;
 
 /** Who says so in the request line is let in. */
-async function startGate(limits = LIMITS): Promise<{ readonly rig: Rig; readonly clock: FakeClock }> {
+async function startGate(
+  limits = LIMITS,
+  tls: Tls | null = tlsOf([server]),
+): Promise<{ readonly rig: Rig; readonly clock: FakeClock }> {
   const clock = createFakeClock();
-  const rig = await start(configOf({ tls: tlsOf([server]), limits, http2: true }), clock);
+  const rig = await start(configOf({ tls, limits, http2: true }), clock);
   rig.answers.handle = (request, response) => {
     if (request.url === '/good') arrivalOf(request).connection.authenticated = true;
     response.statusCode = request.url === '/good' ? 200 : 401;
@@ -135,36 +139,39 @@ test('headers of 56 KB over HTTP/2 are read as there is time, and all of them in
   for (const session of sessions) session.destroy();
 });
 
-test('requests of strangers over HTTP/1.1 wait beyond their share, and all are answered in the end', async () => {
-  const { rig, clock } = await startGate();
-  const floods = await Promise.all(
-    [1, 2, 3, 4].map((number) => dialTls(rig.port, { localAddress: `127.1.0.${number}` } as object)),
-  );
-  const onward = floods.map((client) => {
-    let asked = 0;
-    const next = (): void => {
-      if (timesAnswered(client, 401) === asked && asked < 150) {
-        asked += 1;
-        client.socket.write(GET);
-      }
-    };
-    client.socket.on('data', () => setImmediate(next));
-    next();
-    return () => asked;
-  });
-  const handled = await settle(() => rig.requests.length);
-  expect(handled).toBeGreaterThan(BURST);
-  expect(handled).toBeLessThan(500);
-  await poll(
-    'all of them',
-    () => {
-      clock.advance(5);
-      return onward.every((asked) => asked() === 150);
-    },
-    { everyMs: 1 },
-  );
-  expect(rig.refused).toEqual([]);
-});
+test.each(['TLS', 'TCP'])(
+  'requests of strangers over %s wait beyond their share, and all are answered',
+  async (over) => {
+    const { rig, clock } = await startGate(LIMITS, over === 'TLS' ? tlsOf([server]) : null);
+    const dial = (localAddress: string): Promise<Client> =>
+      over === 'TLS' ? dialTls(rig.port, { localAddress } as object) : dialTcp(rig.port, { localAddress });
+    const floods = await Promise.all([1, 2, 3, 4].map((number) => dial(`127.1.0.${number}`)));
+    const onward = floods.map((client) => {
+      let asked = 0;
+      const next = (): void => {
+        if (timesAnswered(client, 401) === asked && asked < 150) {
+          asked += 1;
+          client.socket.write(GET);
+        }
+      };
+      client.socket.on('data', () => setImmediate(next));
+      next();
+      return () => asked;
+    });
+    const handled = await settle(() => rig.requests.length);
+    expect(handled).toBeGreaterThan(BURST);
+    expect(handled).toBeLessThan(500);
+    await poll(
+      'all of them',
+      () => {
+        clock.advance(5);
+        return onward.every((asked) => asked() === 150);
+      },
+      { everyMs: 1 },
+    );
+    expect(rig.refused).toEqual([]);
+  },
+);
 
 test('an address that strangers share with a scraper does not lose its scrapes', async () => {
   const { rig } = await startGate({ ...LIMITS, connections: 1_000, connectionsPerAddress: 300 });
