@@ -61,6 +61,19 @@ describe('the renewal', () => {
   });
 });
 
+describe('the renewal of a server certificate', () => {
+  const dropIn = read('promgate-enroll-server.conf');
+
+  it('is that of a client, by the user of the gate and in the folder that the gate has', () => {
+    const [client = ''] = setting('ExecStart', read('promgate-enroll@.service'));
+    const [state = ''] = setting('StateDirectory');
+    const folder = `/var/lib/${state}`;
+    expect(setting('ExecStart', dropIn)).toEqual(['', client.replace(/--directory=.*$/, `--directory=${folder}`)]);
+    expect(setting('ReadWritePaths', dropIn)).toEqual(['', folder]);
+    expect(setting('User', dropIn)).toEqual(setting('User'));
+  });
+});
+
 describe('the renewal of a client certificate', () => {
   const renewal = read('promgate-enroll@.service');
 
