@@ -59,7 +59,9 @@ class SocketListener implements Listener {
     const report = createRefusalReport(ports);
     const current = (): Config => this.#current();
     const registry = new Registry(ports, report, current);
-    const strangers = new Strangers(ports.clock);
+    const strangers = new Strangers(ports.clock, () => {
+      ports.metrics.strangerDeferred();
+    });
     const arrive = createArrivals(ports, { registry, strangers, current });
     this.#ports = ports;
     this.#report = report;
@@ -152,15 +154,19 @@ class SocketListener implements Listener {
     const { socket, address } = accepted;
     switch (kind) {
       case 'tls':
-        this.#beginInTurn(accepted);
+        this.#beginInTurn(accepted, () => {
+          this.#handshakes.begin(accepted);
+        });
         return;
       case 'sliced':
         socket.destroy();
         this.#report('tls_handshake_failed', address, { detail: 'a ClientHello in too many records' });
         return;
       case 'http':
-        this.#report('http_on_tls_port', address);
-        endAndLinger(socket, this.#ports.clock, this.#ports.rawRefusal('http_on_tls_port'));
+        this.#beginInTurn(accepted, () => {
+          this.#report('http_on_tls_port', address);
+          endAndLinger(socket, this.#ports.clock, this.#ports.rawRefusal('http_on_tls_port'));
+        });
         return;
       case 'timeout':
         socket.destroy();
@@ -172,14 +178,14 @@ class SocketListener implements Listener {
     }
   }
 
-  #beginInTurn(accepted: Accepted): void {
+  #beginInTurn(accepted: Accepted, begin: () => void): void {
     const { socket, address } = accepted;
     const waiting: { release: (() => void) | null } = { release: null };
     let hasBegun = false;
     const leaveRow = this.#strangers.shakeHands(address, () => {
       hasBegun = true;
       waiting.release?.();
-      if (!socket.destroyed) this.#handshakes.begin(accepted);
+      if (!socket.destroyed) begin();
     });
     if (hasBegun) return;
     const release = holdSocket(socket);

@@ -50,11 +50,12 @@ export class Strangers {
   readonly #open = new Map<LiveConnection, Open>();
   #timer: Timer | null = null;
 
-  constructor(clock: Clock) {
+  /** @param deferred called when a handshake or a connection has to wait. */
+  constructor(clock: Clock, deferred: () => void) {
     this.#clock = clock;
     this.#known = new KnownAddresses(clock);
-    this.#turns = new WorkTurns(clock, SHARE);
-    this.#turnsOfKnown = new WorkTurns(clock, SHARE_OF_KNOWN);
+    this.#turns = new WorkTurns(clock, SHARE, deferred);
+    this.#turnsOfKnown = new WorkTurns(clock, SHARE_OF_KNOWN, deferred);
   }
 
   /** Whether a connection from there has authenticated lately. */

@@ -22,15 +22,18 @@ type Job = () => void;
 export class WorkTurns {
   readonly #clock: Clock;
   readonly #share: Share;
+  readonly #deferred: () => void;
   readonly #waiting = new FairPlaces<Job>();
   #creditMs: number;
   #countedAt: number;
   /** Something has begun in this turn of the event loop, or is going to when there is credit again. */
   #isComing = false;
 
-  constructor(clock: Clock, share: Share) {
+  /** @param deferred called when something has to wait. */
+  constructor(clock: Clock, share: Share, deferred: () => void = () => undefined) {
     this.#clock = clock;
     this.#share = share;
+    this.#deferred = deferred;
     this.#creditMs = share.burstMs;
     this.#countedAt = clock.monotonic();
   }
@@ -56,6 +59,7 @@ export class WorkTurns {
     const job = (): void => {
       start();
     };
+    this.#deferred();
     this.#waiting.add(job, addressPath(address));
     if (!this.#isComing) this.#comeLater();
     return () => {

@@ -113,6 +113,12 @@ export const METRICS = {
     help: 'Client connections accepted since the start.',
     labels: [],
   },
+  strangersDeferred: {
+    name: 'promgate_unauthenticated_deferred_total',
+    type: 'counter',
+    help: 'How often a client that has not authenticated had to wait for its turn: with its handshake, or before more was read of it.',
+    labels: [],
+  },
   certificateNotAfter: {
     name: 'promgate_certificate_not_after_timestamp_seconds',
     type: 'gauge',

@@ -102,6 +102,7 @@ export function createMetrics({ clock, version, nodeVersion }: MetricsOptions): 
 
   const connections = gauge(METRICS.connections);
   const connectionsOpened = counter(METRICS.connectionsOpened);
+  const strangersDeferred = counter(METRICS.strangersDeferred);
 
   const configInstruments = {
     certificateNotAfter: gauge(METRICS.certificateNotAfter),
@@ -197,6 +198,9 @@ export function createMetrics({ clock, version, nodeVersion }: MetricsOptions): 
     },
     connectionClosed: () => {
       connections.dec();
+    },
+    strangerDeferred: () => {
+      strangersDeferred.inc();
     },
     upstreamUp: (upstream, up) => {
       // Told with every answer of an upstream.

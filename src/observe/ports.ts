@@ -53,6 +53,8 @@ export interface Metrics {
   refused(reason: DenyReason): void;
   connectionOpened(): void;
   connectionClosed(): void;
+  /** A handshake, or what a client sends that has not authenticated, waits for its turn. */
+  strangerDeferred(): void;
   upstreamUp(upstream: string, up: boolean): void;
   upstreamRetried(upstream: string): void;
   upstreamBypassable(upstream: string, bypassable: boolean): void;
@@ -112,6 +114,7 @@ export const noMetrics: Metrics = {
   inFlight: () => undefined,
   refused: () => undefined,
   connectionOpened: () => undefined,
+  strangerDeferred: () => undefined,
   connectionClosed: () => undefined,
   upstreamUp: () => undefined,
   upstreamRetried: () => undefined,

@@ -50,7 +50,8 @@ export const DENY_REASONS = {
   tls_handshake_timeout: {
     status: null,
     public: '',
-    meaning: 'The TLS handshake did not end within 10 s.',
+    meaning:
+      'The TLS handshake did not end within `limits.handshake_timeout`, or did not get its turn: too many others wait.',
   },
   costly_handshakes: {
     status: null,
