@@ -10,8 +10,8 @@ import type { LiveConnection } from './live-connection.ts';
 import { PausedReading } from './paused-reading.ts';
 import { WorkTurns } from './work-turns.ts';
 
-const SHARE = { part: 0.15, burstMs: 100 };
-const SHARE_OF_KNOWN = { part: 0.25, burstMs: 100 };
+const SHARE = { part: 0.15, burstMs: 20 };
+const SHARE_OF_KNOWN = { part: 0.25, burstMs: 20 };
 /** With a key on the curve P-256; one of RSA takes longer, and is measured. */
 const HANDSHAKE_MS = 1;
 /** Of a request that is refused at once, with its log line and its answer. */
@@ -36,7 +36,7 @@ interface Open {
   leaveRow: (() => void) | null;
   /** Accounted for. */
   bytesRead: number;
-  /** Milliseconds of work since it was read again. */
+  /** Milliseconds of work for what came last: one request, or all that were read before it was paused. */
   spentMs: number;
   /** Accounted for before it was done. */
   prepaidMs: number;
@@ -150,7 +150,7 @@ export class Strangers {
   #charge(open: Open, ms: number): void {
     const prepaid = Math.min(ms, open.prepaidMs);
     open.prepaidMs -= prepaid;
-    open.spentMs += ms;
+    open.spentMs = open.reading.isPaused ? open.spentMs + ms : ms;
     this.#turnsOf(open.address).worked(ms - prepaid);
   }
 

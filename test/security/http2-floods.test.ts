@@ -315,6 +315,10 @@ test('a stranger has eight streams at a time, who has authenticated thirty-two',
 test('requests of an honest client are answered on one session', async () => {
   clock = createFakeClock();
   rig = await start(configOf({ tls: tlsOf([server]) }), clock);
+  rig.answers.handle = (_request, response, { connection }) => {
+    connection.authenticated = true;
+    response.end('ok');
+  };
   const session = connectH2(`https://127.0.0.1:${rig.port}`, { rejectUnauthorized: false });
   for (let count = 0; count < 150; count++) {
     const stream = session.request({ ':path': '/' });

@@ -18,7 +18,7 @@ import { poll } from '../support/poll.ts';
 const { server, start } = useRigs();
 const SCRAPER = '127.0.9.1';
 /** Milliseconds of work that strangers may do before they have to wait, and what a handshake counts at least. */
-const BURST = 100;
+const BURST = 20;
 
 /** Who says so in the request line is let in. */
 async function startGate(
@@ -124,8 +124,8 @@ test('headers of 56 KB over HTTP/2 are read as there is time, and all of them in
   for (const session of sessions) for (let stream = 0; stream < 4; stream++) askOn(session, asked / 4);
   const handled = await settle(() => rig.requests.length);
   // Each counts 0.25 ms and 20 µs for a kilobyte; the first of them come in one chunk.
-  expect(handled).toBeGreaterThan(20);
-  expect(handled).toBeLessThan(180);
+  expect(handled).toBeGreaterThan(5);
+  expect(handled).toBeLessThan(100);
   await ask(kept);
   await poll(
     'all of them',
@@ -160,7 +160,7 @@ test.each(['TLS', 'TCP'])(
     });
     const handled = await settle(() => rig.requests.length);
     expect(handled).toBeGreaterThan(BURST);
-    expect(handled).toBeLessThan(500);
+    expect(handled).toBeLessThan(200);
     await poll(
       'all of them',
       () => {
