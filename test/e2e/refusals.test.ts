@@ -30,6 +30,7 @@ const PROVOKED_IN: Partial<Record<DenyReason, string>> = {
   tls_handshake_failed: 'test/security/connection-limits.test.ts',
   http_on_tls_port: 'test/security/connection-limits.test.ts',
   costly_handshakes: 'test/security/tls-costly-handshakes.test.ts',
+  too_many_bodies: 'test/security/forward-endless-bodies.test.ts',
   tls_handshake_timeout: 'test/security/connection-limits.test.ts',
   http2_no_preface: 'test/security/http2-floods.test.ts',
   http2_flood: 'test/security/http2-floods.test.ts',
