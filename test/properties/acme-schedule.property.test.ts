@@ -1,5 +1,5 @@
 /** Whole years of renewals: a certificate never ends while its CA is up an hour a day, and no limit of a CA is reached. */
-import fc from '../support/property.ts';
+import fc, { runs } from '../support/property.ts';
 import { describe, expect, it, vi } from 'vitest';
 import { DAY, HOUR, START } from '../support/acme-renewals.ts';
 import { simulate } from '../support/acme-simulation.ts';
@@ -109,7 +109,7 @@ describe('any life', () => {
         const ari = hasAri ? { ari: isUp } : {};
         expectGood(await simulate({ ...rest, ...ari, days: 90, fate, random: () => seed }));
       }),
-      { numRuns: 12 },
+      { numRuns: runs(5, 12) },
     );
   });
 
@@ -137,7 +137,7 @@ describe('any life', () => {
         const { violations, errors } = await simulate({ ...rest, days: 30, fate });
         expect({ violations, errors }).toEqual({ violations: [], errors: [] });
       }),
-      { numRuns: 40 },
+      { numRuns: runs(15, 40) },
     );
   });
 
