@@ -16,8 +16,11 @@ const SHARE_OF_KNOWN = { part: 0.25, burstMs: 20 };
 const HANDSHAKE_MS = 1;
 /** Of a request that is refused at once, with its log line and its answer. */
 const REQUEST_MS = 0.25;
-/** Headers, frames and whatever else OpenSSL and HTTP/2 have to read, and the memory for it: 20 ms for a megabyte. */
-const MS_PER_BYTE = 0.02 / 1024;
+/**
+ * Headers, frames and whatever else OpenSSL and HTTP/2 have to read: 12 ms for a megabyte, and as much again and more for
+ * the garbage collector, which has to walk what is held until its answer was read.
+ */
+const MS_PER_BYTE = 0.04 / 1024;
 /** Beyond it nothing that strangers have sent is read until it is their turn: what came at once would take too long. */
 const STOP_ALL_MS = 10;
 /** What was measured may be another program's turn of the processor. */

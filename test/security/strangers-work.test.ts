@@ -123,7 +123,7 @@ test('headers of 56 KB over HTTP/2 are read as there is time, and all of them in
   };
   for (const session of sessions) for (let stream = 0; stream < 4; stream++) askOn(session, asked / 4);
   const handled = await settle(() => rig.requests.length);
-  // Each counts 0.25 ms and 20 µs for a kilobyte; the first of them come in one chunk.
+  // Each counts 0.25 ms and 40 µs for a kilobyte; the first of them come in one chunk.
   expect(handled).toBeGreaterThan(5);
   expect(handled).toBeLessThan(100);
   await ask(kept);
