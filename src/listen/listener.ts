@@ -180,14 +180,13 @@ class SocketListener implements Listener {
 
   #beginInTurn(accepted: Accepted, begin: () => void): void {
     const { socket, address } = accepted;
-    const waiting: { release: (() => void) | null } = { release: null };
-    let hasBegun = false;
+    const waiting: { hasBegun: boolean; release: (() => void) | null } = { hasBegun: false, release: null };
     const leaveRow = this.#strangers.shakeHands(address, () => {
-      hasBegun = true;
+      waiting.hasBegun = true;
       waiting.release?.();
       if (!socket.destroyed) begin();
     });
-    if (hasBegun) return;
+    if (waiting.hasBegun) return;
     const release = holdSocket(socket);
     const timer = this.#ports.clock.after(this.#current().limits.handshakeTimeoutMs, () => {
       socket.destroy();

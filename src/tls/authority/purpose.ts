@@ -18,6 +18,10 @@ export function isForServersOnly(leaf: Pick<CertificateInfo, 'der'>): boolean {
 }
 
 function usagesOf({ der }: Pick<CertificateInfo, 'der'>): readonly string[] {
-  // The declared type forgets that a certificate without the extension has none.
-  return (new X509Certificate(der).keyUsage as readonly string[] | undefined) ?? [];
+  return namedIn(new X509Certificate(der));
+}
+
+/** Node's type forgets that a certificate without the extension has none. */
+function namedIn({ keyUsage }: { readonly keyUsage?: readonly string[] }): readonly string[] {
+  return keyUsage ?? [];
 }
