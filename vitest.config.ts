@@ -25,9 +25,6 @@ export default defineConfig({
           testTimeout: IS_FUZZ ? 600_000 : 60_000,
           hookTimeout: 60_000,
           maxWorkers: WORKERS,
-          // A process for many files, with modules and mocks of each file's own: only what they import from packages is
-          // loaded once.
-          isolate: false,
           sequence: { groupOrder: 0 },
         },
       },
