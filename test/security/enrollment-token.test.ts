@@ -118,8 +118,8 @@ describe('a token', () => {
     const later = await gate.token('later', { minutes: 60 });
     gate.advance(-30 * MINUTE_MS);
     await gate.token('another');
-    expect(gate.enroller.knows(later)).toBe(false);
-    expect(reasons()).toEqual(['credentials_wrong']);
+    expect(await gate.ask({ token: later, body: request })).toMatchObject({ status: 401 });
+    expect(reasons()).toEqual(['credentials_wrong', 'credentials_wrong']);
     expect(await issued()).toEqual([]);
   });
 

@@ -86,12 +86,15 @@ export function countingMetrics(): Metrics & { readonly counts: Map<string, numb
 /** Time as it is, except for what a test moves on. */
 export function shiftedClock(base: Clock): Clock & { advance(ms: number): void } {
   let shift = 0;
+  let passed = 0;
   return {
     ...base,
     now: () => base.now() + shift,
-    monotonic: () => base.monotonic() + shift,
+    monotonic: () => base.monotonic() + passed,
     advance(ms) {
       shift += ms;
+      // The time of day can be set back; the other time never is.
+      passed += Math.max(0, ms);
     },
   };
 }
