@@ -3,60 +3,40 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, statSync } from 'node
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createAuthorityHost, paste, readToken, serialOf } from '../support/authority-host.ts';
+import type { AuthorityHost } from '../support/authority-host.ts';
 import { curl } from '../support/curl.ts';
-import { promgate, startGate } from '../support/gate.ts';
 import type { Gate } from '../support/gate.ts';
 import { startNodeExporter } from '../support/node-exporter.ts';
 import type { NodeExporter } from '../support/node-exporter.ts';
 import { poll } from '../support/poll.ts';
 import { runProcess } from '../support/processes.ts';
 import type { Finished } from '../support/processes.ts';
-import { findProgram } from '../support/programs.ts';
 import { startPrometheus } from '../support/prometheus.ts';
 import type { Prometheus } from '../support/prometheus.ts';
 
-const MAIN = fileURLToPath(new URL('../../dist/bundle/main.js', import.meta.url));
-
 /** The host of the gate and of its CA. */
-let site: string;
+let site: AuthorityHost;
 /** The host of the central Prometheus. */
 let centre: string;
 let upstream: NodeExporter;
 let gate: Gate;
 let prometheus: Prometheus | null = null;
 
-const certs = (name: string): string => join(site, 'certs', name);
+const certs = (name: string): string => site.certs(name);
 const own = (name: string): string => join(centre, name);
 
-async function onSite(...argv: readonly string[]): Promise<string> {
-  const finished = await promgate(['pki', ...argv], { cwd: site });
-  if (finished.code !== 0) throw new Error(finished.stdout + finished.stderr);
-  return finished.stdout;
-}
+const onSite = (...argv: readonly string[]): Promise<string> => site.pki(...argv);
+const onCentre = (line: string, input = ''): Promise<Finished> => paste(line, { cwd: centre, input });
 
-/** Runs a line as somebody pastes it into a shell. */
-async function onCentre(line: string, input = ''): Promise<Finished> {
-  const script = `promgate() { '${process.execPath}' '${MAIN}' "$@"; }; ${line}`;
-  return runProcess(findProgram('bash'), ['-c', script], { cwd: centre, input });
-}
-
-/** The command and the token, as `pki token` prints them. */
-async function newToken(...argv: readonly string[]): Promise<{ command: string; token: string }> {
-  const lines = (await onSite('token', ...argv)).trim().split('\n');
-  const [command = '', token = ''] = lines.filter((line) => !line.startsWith('#'));
-  return { command, token };
+async function newToken(...argv: readonly string[]): Promise<{ readonly command: string; readonly token: string }> {
+  return readToken(await onSite('token', ...argv));
 }
 
 async function opens(): Promise<void> {
   await poll('the gate has seen the token', async () => (await gate.metrics()).includes('promgate_enrollment_open 1'));
 }
-
-const serialOf = async (file: string): Promise<string> => {
-  const { stdout } = await runProcess('openssl', ['x509', '-in', file, '-noout', '-serial']);
-  return stdout.trim().replace('serial=', '');
-};
 
 interface Listed {
   readonly certificates: readonly { readonly name: string; readonly serial: string; readonly state: string }[];
@@ -68,34 +48,22 @@ function scraping(): Prometheus {
 }
 
 beforeAll(async () => {
-  site = await mkdtemp(join(tmpdir(), 'promgate-site-'));
+  site = await createAuthorityHost();
   centre = await mkdtemp(join(tmpdir(), 'promgate-centre-'));
-  await onSite('init', '--name=fleet');
-  await onSite('issue', 'server', 'localhost', '127.0.0.1');
   upstream = await startNodeExporter();
-  gate = await startGate({
-    config: ({ port, adminPort }) => `
-listen_addresses: ["127.0.0.1:${port}"]
-admin_address: 127.0.0.1:${adminPort}
-authenticate: certificate
+  gate = await site.startGate(`
 access_log: true
-tls_server_config:
-  cert_file: ${certs('localhost.crt')}
-  key_file: ${certs('localhost.key')}
-  client_ca_file: ${certs('ca.crt')}
-  client_crl_files: [${certs('ca.crl')}]
-enrollment: {authority: ${join(site, 'certs')}, renew: true}
+enrollment: {authority: ${join(site.directory, 'certs')}, renew: true}
 upstreams: [{url: "${upstream.url}", kind: exporter}]
-`,
-  });
+`);
   // Where the commands look for it: beside the directory of the CA.
-  await copyFile(gate.configFile, join(site, 'promgate.yml'));
+  await copyFile(gate.configFile, join(site.directory, 'promgate.yml'));
 });
 afterAll(async () => {
   await prometheus?.stop();
   await gate.stop();
   await upstream.stop();
-  await rm(site, { recursive: true, force: true });
+  await site.remove();
   await rm(centre, { recursive: true, force: true });
 });
 
@@ -178,7 +146,7 @@ describe('a central Prometheus', () => {
     const asked = await onCentre('promgate pki enroll by-hand');
     expect(asked, asked.stderr).toMatchObject({ code: 0 });
     const sign = /^promgate pki sign .*$/m.exec(asked.stdout)?.[0] ?? '';
-    await copyFile(own('by-hand.csr'), join(site, 'by-hand.csr'));
+    await copyFile(own('by-hand.csr'), join(site.directory, 'by-hand.csr'));
     await onSite(...sign.replace('promgate pki ', '').split(' '));
     await copyFile(certs('by-hand.crt'), own('by-hand.crt'));
     const shown = ['--cacert', certs('ca.crt'), '--cert', own('by-hand.crt'), '--key', own('by-hand.key')];

@@ -2,27 +2,23 @@
  * A fleet of two gates: the one that has the CA publishes its revocation list, the other one fetches it. Whoever is
  * revoked at the one is refused at the other, also on a connection that is open.
  */
-import { mkdtemp, rm, stat, writeFile, readFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { stat, writeFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createAuthorityHost, type AuthorityHost } from '../support/authority-host.ts';
 import { curl } from '../support/curl.ts';
-import { promgate, startGate, type Gate } from '../support/gate.ts';
+import { startGate, type Gate } from '../support/gate.ts';
 import { poll } from '../support/poll.ts';
 
-let directory: string;
+let host: AuthorityHost;
 let central: Gate;
 let site: Gate;
 
-const certs = (name: string): string => join(directory, 'certs', name);
+const certs = (name: string): string => host.certs(name);
 const read = (name: string): string => readFileSync(certs(name), 'utf8');
 
-async function pki(...argv: readonly string[]): Promise<string> {
-  const finished = await promgate(['pki', ...argv], { cwd: directory });
-  if (finished.code !== 0) throw new Error(finished.stdout + finished.stderr);
-  return finished.stdout;
-}
+const pki = (...argv: readonly string[]): Promise<string> => host.pki(...argv);
 
 const siteConfig = (): Parameters<typeof startGate>[0] => ({
   files: {
@@ -47,30 +43,18 @@ upstreams: [{url: self, kind: exporter}]
 });
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'promgate-fleet-'));
-  await pki('init', '--name=fleet');
-  await pki('issue', 'server', 'localhost', '127.0.0.1');
+  host = await createAuthorityHost();
   for (const name of ['a', 'b', 'c']) await pki('issue', 'client', name);
-  central = await startGate({
-    config: ({ port, adminPort }) => `
-listen_addresses: ["127.0.0.1:${port}"]
-admin_address: 127.0.0.1:${adminPort}
-authenticate: certificate
-tls_server_config:
-  cert_file: ${certs('localhost.crt')}
-  key_file: ${certs('localhost.key')}
-  client_ca_file: ${certs('ca.crt')}
-  client_crl_files: [${certs('ca.crl')}]
+  central = await host.startGate(`
 crl: {publish: true}
 upstreams: [{url: self, kind: exporter}]
-`,
-  });
+`);
   site = await startGate(siteConfig());
 });
 afterAll(async () => {
   await site.stop();
   await central.stop();
-  await rm(directory, { recursive: true, force: true });
+  await host.remove();
 });
 
 const ask = (gate: Gate, name: string | null, path = '/metrics') =>

@@ -2,12 +2,13 @@
  * The CA of a running gate is replaced while a real Prometheus and a scraper of our own ask it every second, over a
  * connection that is kept and over new ones: no scrape is lost from the first step to the last.
  */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { Agent, get } from 'node:https';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { promgate, startGate } from '../support/gate.ts';
+import { createAuthorityHost } from '../support/authority-host.ts';
+import type { AuthorityHost } from '../support/authority-host.ts';
+import { promgate } from '../support/gate.ts';
 import type { Gate } from '../support/gate.ts';
 import { startNodeExporter } from '../support/node-exporter.ts';
 import type { NodeExporter } from '../support/node-exporter.ts';
@@ -16,15 +17,15 @@ import type { Finished } from '../support/processes.ts';
 import { startPrometheus } from '../support/prometheus.ts';
 import type { Prometheus } from '../support/prometheus.ts';
 
-let directory: string;
+let host: AuthorityHost;
 let upstream: NodeExporter;
 let gate: Gate;
 let prometheus: Prometheus;
 
-const certs = (name: string): string => join(directory, 'certs', name);
+const certs = (name: string): string => host.certs(name);
 
 async function pki(...argv: readonly string[]): Promise<Finished> {
-  return promgate(['pki', ...argv], { cwd: directory });
+  return promgate(['pki', ...argv], { cwd: host.directory });
 }
 
 async function done(...argv: readonly string[]): Promise<string> {
@@ -115,25 +116,11 @@ class Scraper {
 }
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'promgate-rotation-'));
-  await done('init', '--name=fleet');
-  await done('issue', 'server', 'localhost', '127.0.0.1');
-  const tlsConfig = await promgate(['pki', 'issue', 'client', 'central'], { cwd: directory });
+  host = await createAuthorityHost();
+  const tlsConfig = await host.pki('issue', 'client', 'central');
   upstream = await startNodeExporter();
-  gate = await startGate({
-    config: ({ port, adminPort }) => `
-listen_addresses: ["127.0.0.1:${port}"]
-admin_address: 127.0.0.1:${adminPort}
-authenticate: certificate
-tls_server_config:
-  cert_file: ${certs('localhost.crt')}
-  key_file: ${certs('localhost.key')}
-  client_ca_file: ${certs('ca.crt')}
-  client_crl_files: [${certs('ca.crl')}]
-upstreams: [{url: "${upstream.url}", kind: exporter}]
-`,
-  });
-  const indented = tlsConfig.stdout.trim().replace(/^/gm, '    ');
+  gate = await host.startGate(`upstreams: [{url: "${upstream.url}", kind: exporter}]`);
+  const indented = tlsConfig.trim().replace(/^/gm, '    ');
   prometheus = await startPrometheus({
     scrapeConfigs: `  - job_name: site\n    scrape_interval: 1s\n    scheme: https\n${indented}\n    static_configs: [{targets: ["127.0.0.1:${gate.port}"]}]`,
   });
@@ -142,7 +129,7 @@ afterAll(async () => {
   await prometheus.stop();
   await gate.stop();
   await upstream.stop();
-  await rm(directory, { recursive: true, force: true });
+  await host.remove();
 });
 
 describe('pki rotate', () => {
@@ -207,7 +194,7 @@ describe('pki rotate', () => {
 
 describe('a gate with a copy of ca.crt', () => {
   it('holds the second step up until it has the new CA', async () => {
-    const copy = join(directory, 'copy.crt');
+    const copy = join(host.directory, 'copy.crt');
     await writeFile(copy, await readFile(certs('ca.crt'), 'utf8'));
     const file = join(gate.directory, 'promgate.yml');
     const before = await readFile(file, 'utf8');

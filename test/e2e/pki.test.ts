@@ -7,9 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createAuthorityHost } from '../support/authority-host.ts';
+import type { AuthorityHost } from '../support/authority-host.ts';
 import { curl } from '../support/curl.ts';
 import { freePort } from '../support/free-port.ts';
-import { promgate, promgateInit, startGate } from '../support/gate.ts';
+import { promgate, promgateInit } from '../support/gate.ts';
 import type { Gate } from '../support/gate.ts';
 import { startNodeExporter } from '../support/node-exporter.ts';
 import type { NodeExporter } from '../support/node-exporter.ts';
@@ -24,44 +26,26 @@ const MAIN = fileURLToPath(new URL('../../dist/bundle/main.js', import.meta.url)
 /** From the end of `pki revoke` to the end of the connection: a second, and as much again for a busy machine. */
 const SHUT_OUT_MS = 2_000;
 
-let directory: string;
+let host: AuthorityHost;
 let upstream: NodeExporter;
 let gate: Gate;
 let tlsConfig: string;
 
-const certs = (name: string): string => join(directory, 'certs', name);
+const certs = (name: string): string => host.certs(name);
 const read = (name: string): string => readFileSync(certs(name), 'utf8');
 
-async function pki(...argv: readonly string[]): Promise<string> {
-  const finished = await promgate(['pki', ...argv], { cwd: directory });
-  if (finished.code !== 0) throw new Error(finished.stdout + finished.stderr);
-  return finished.stdout;
-}
+const pki = (...argv: readonly string[]): Promise<string> => host.pki(...argv);
 
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'promgate-pki-'));
-  await pki('init', '--name=fleet');
-  await pki('issue', 'server', 'localhost', '127.0.0.1');
+  host = await createAuthorityHost();
   tlsConfig = await pki('issue', 'client', 'central', '--san=dns:central.example.com');
   upstream = await startNodeExporter();
-  gate = await startGate({
-    config: ({ port, adminPort }) => `
-listen_addresses: ["127.0.0.1:${port}"]
-admin_address: 127.0.0.1:${adminPort}
-authenticate: certificate
-tls_server_config:
-  cert_file: ${certs('localhost.crt')}
-  key_file: ${certs('localhost.key')}
-  client_ca_file: ${certs('ca.crt')}
-  client_crl_files: [${certs('ca.crl')}]
-upstreams: [{url: "${upstream.url}", kind: exporter}]
-`,
-  });
+  gate = await host.startGate(`upstreams: [{url: "${upstream.url}", kind: exporter}]`);
 });
 afterAll(async () => {
   await gate.stop();
   await upstream.stop();
-  await rm(directory, { recursive: true, force: true });
+  await host.remove();
 });
 
 const client = (name: string): readonly string[] => [
@@ -104,7 +88,7 @@ describe('what pki makes', () => {
 
   it('works for the web.yml of a real node_exporter', async () => {
     const port = await freePort();
-    const web = join(directory, 'web.yml');
+    const web = join(host.directory, 'web.yml');
     const printed = await pki('issue', 'server', 'node.localhost', 'localhost', '127.0.0.1');
     await writeFile(
       web,

@@ -7,24 +7,22 @@ import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createAuthorityHost, paste, readToken, serialOf } from '../support/authority-host.ts';
+import type { AuthorityHost } from '../support/authority-host.ts';
 import { curl } from '../support/curl.ts';
-import { promgate, startGate } from '../support/gate.ts';
+import { startGate } from '../support/gate.ts';
 import type { Gate } from '../support/gate.ts';
 import { startNodeExporter } from '../support/node-exporter.ts';
 import type { NodeExporter } from '../support/node-exporter.ts';
 import { poll } from '../support/poll.ts';
 import { runProcess } from '../support/processes.ts';
 import type { Finished } from '../support/processes.ts';
-import { findProgram } from '../support/programs.ts';
 import { startPrometheus } from '../support/prometheus.ts';
 import type { Prometheus } from '../support/prometheus.ts';
 
-const MAIN = fileURLToPath(new URL('../../dist/bundle/main.js', import.meta.url));
-
 /** The host of the CA and of the central gate. */
-let centre: string;
+let centre: AuthorityHost;
 /** The host of the exporter and of the gate in front of it. */
 let site: string;
 let exporter: NodeExporter;
@@ -32,25 +30,10 @@ let central: Gate;
 let sidecar: Gate | null = null;
 let prometheus: Prometheus | null = null;
 
-const certs = (name: string): string => join(centre, 'certs', name);
+const certs = (name: string): string => centre.certs(name);
 const own = (name: string): string => join(site, name);
 
-async function atCentre(...argv: readonly string[]): Promise<string> {
-  const finished = await promgate(['pki', ...argv], { cwd: centre });
-  if (finished.code !== 0) throw new Error(finished.stdout + finished.stderr);
-  return finished.stdout;
-}
-
-/** Runs a line as somebody pastes it into a shell. */
-async function onSite(line: string, input = ''): Promise<Finished> {
-  const script = `promgate() { '${process.execPath}' '${MAIN}' "$@"; }; ${line}`;
-  return runProcess(findProgram('bash'), ['-c', script], { cwd: site, input });
-}
-
-const serialOf = async (file: string): Promise<string> => {
-  const { stdout } = await runProcess('openssl', ['x509', '-in', file, '-noout', '-serial']);
-  return stdout.trim().replace('serial=', '');
-};
+const onSite = (line: string, input = ''): Promise<Finished> => paste(line, { cwd: site, input });
 
 /** What a new connection to the gate of the site is shown, verified by the CA. */
 async function servedSerial({ port }: Gate): Promise<string> {
@@ -65,39 +48,27 @@ async function servedSerial({ port }: Gate): Promise<string> {
 }
 
 beforeAll(async () => {
-  centre = await mkdtemp(join(tmpdir(), 'promgate-centre-'));
+  centre = await createAuthorityHost();
   site = await mkdtemp(join(tmpdir(), 'promgate-site-'));
-  await atCentre('init', '--name=fleet');
-  await atCentre('issue', 'server', 'localhost', '127.0.0.1');
-  await atCentre('issue', 'client', 'prometheus');
+  await centre.pki('issue', 'client', 'prometheus');
   exporter = await startNodeExporter();
-  central = await startGate({
-    config: ({ port, adminPort }) => `
-listen_addresses: ["127.0.0.1:${port}"]
-admin_address: 127.0.0.1:${adminPort}
-authenticate: certificate
-tls_server_config:
-  cert_file: ${certs('localhost.crt')}
-  key_file: ${certs('localhost.key')}
-  client_ca_file: ${certs('ca.crt')}
-  client_crl_files: [${certs('ca.crl')}]
-enrollment: {authority: ${join(centre, 'certs')}, renew_servers: true}
+  central = await centre.startGate(`
+enrollment: {authority: ${join(centre.directory, 'certs')}, renew_servers: true}
 upstreams: [{url: self}]
-`,
-  });
-  await copyFile(central.configFile, join(centre, 'promgate.yml'));
+`);
+  await copyFile(central.configFile, join(centre.directory, 'promgate.yml'));
 });
 afterAll(async () => {
   await prometheus?.stop();
   await sidecar?.stop();
   await central.stop();
   await exporter.stop();
-  await rm(centre, { recursive: true, force: true });
+  await centre.remove();
   await rm(site, { recursive: true, force: true });
 });
 
 it('gets its certificate with the printed command and the token, serves with it, and is scraped', async () => {
-  const printed = await atCentre(
+  const printed = await centre.pki(
     'token',
     'site-a',
     '--server',
@@ -105,7 +76,7 @@ it('gets its certificate with the printed command and the token, serves with it,
     '--san=ip:127.0.0.1',
     '--days=30',
   );
-  const [command = '', token = ''] = printed.split('\n').filter((line) => !line.startsWith('#'));
+  const { command, token } = readToken(printed);
   await poll('the gate has seen the token', async () =>
     (await central.metrics()).includes('promgate_enrollment_open 1'),
   );
@@ -113,7 +84,7 @@ it('gets its certificate with the printed command and the token, serves with it,
   expect(enrolled, enrolled.stderr).toMatchObject({ code: 0 });
   expect(readdirSync(site).sort()).toEqual(['site-a.ca.crt', 'site-a.crt', 'site-a.enrollment.json', 'site-a.key']);
   expect(statSync(own('site-a.key')).mode & 0o777).toBe(0o600);
-  expect(readdirSync(join(centre, 'certs'))).not.toContain('site-a.key');
+  expect(readdirSync(join(centre.directory, 'certs'))).not.toContain('site-a.key');
   const strict = ['-x509_strict', '-purpose', 'sslserver', '-verify_hostname', 'localhost', '-CAfile', certs('ca.crt')];
   expect(await runProcess('openssl', ['verify', ...strict, own('site-a.crt')])).toMatchObject({ code: 0 });
 
@@ -154,13 +125,13 @@ it('renews it with its key when it is due, and serves the new one without a rest
   await poll('the new certificate is served', async () => (await servedSerial(gate)) === after);
   await prometheus?.waitFor('up{job="site"} == 1');
   expect(await central.metrics()).toContain('promgate_enrollment_certificates_total{by="key"} 1');
-  expect(await atCentre('list')).toContain('site-a');
+  expect(await centre.pki('list')).toContain('site-a');
   // Without a token the path is open for this alone.
   expect(await curl('--cacert', certs('ca.crt'), `${central.url}/metrics`)).toMatchObject({ status: 401 });
 });
 
 it('is told what is the matter: a name that is revoked, a gate that renews no servers', async () => {
-  await atCentre('revoke', 'site-a');
+  await centre.pki('revoke', 'site-a');
   const revoked = await onSite('promgate pki enroll site-a --renew --force');
   expect(revoked).toMatchObject({ code: 1, stdout: '' });
   expect(revoked.stderr).toContain('the certificate is revoked');
