@@ -20,6 +20,11 @@ export class FairPlaces<Holder> {
     return this.#root.size;
   }
 
+  /** All, the oldest first. */
+  holders(): IterableIterator<Holder> {
+    return this.#groups.keys();
+  }
+
   /** @param group from the widest to the narrowest; all of one table have names that tell the levels apart. */
   add(holder: Holder, group: readonly string[]): void {
     if (this.#groups.has(holder)) return;
@@ -34,6 +39,28 @@ export class FairPlaces<Holder> {
       node = part;
     }
     node.holders.add(holder);
+  }
+
+  /**
+   * Adds one where there are so many places; where all are taken, somebody yields.
+   * @param group as for `add`.
+   * @param isSilent who gives way before those of the same group that came earlier; default: nobody.
+   * @returns who has yielded, and has no place any more.
+   */
+  enter(
+    holder: Holder,
+    group: readonly string[],
+    { most, isSilent = () => true }: { readonly most: number; readonly isSilent?: (holder: Holder) => boolean },
+  ): Holder | null {
+    const yielding = this.size < most ? null : this.yielding(isSilent);
+    if (yielding !== null) this.delete(yielding);
+    this.add(holder, group);
+    return yielding;
+  }
+
+  /** How many there are in a group of the widest level: no group within is larger. */
+  sizeOf(widest: string): number {
+    return this.#root.parts.get(widest)?.size ?? 0;
   }
 
   /** Whether it had a place. */

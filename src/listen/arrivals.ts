@@ -27,6 +27,13 @@ export type Arrive = (
   expectsContinue: boolean,
 ) => void;
 
+type Handle = (
+  connection: LiveConnection,
+  request: RawRequest,
+  response: RawResponse,
+  head: { readonly headerBytes: number; readonly expectsContinue: boolean },
+) => void;
+
 export interface ArrivalPorts {
   readonly registry: Registry;
   readonly strangers: Strangers;
@@ -34,6 +41,14 @@ export interface ArrivalPorts {
 }
 
 export function createArrivals(ports: ListenPorts, { registry, strangers, current }: ArrivalPorts): Arrive {
+  const handle: Handle = (connection, request, response, { headerBytes, expectsContinue }) => {
+    const fault = leavingFault(connection, registry, current().generation);
+    const judged = fault === null ? judgeHead(request, headerBytes) : { target: NOTHING, fault };
+    const told = judged.fault === null ? judged : { target: NOTHING, fault: withRequestLine(judged.fault, request) };
+    attachArrival(request, { connection, ...told, expectsContinue });
+    if (told.fault !== null) neutralise(request);
+    ports.handle(request, response);
+  };
   return (connection, request, response, expectsContinue) => {
     // The rest of a chunk that was read before its connection was destroyed still comes out of the parser.
     if (connection.isOver) return;
@@ -50,19 +65,14 @@ export function createArrivals(ports: ListenPorts, { registry, strangers, curren
     const headerBytes = countBytes(request.rawHeaders);
     connection.begin(request, response, headerBytes);
     if (registry.isOverweight(connection)) return;
-    const handle = (): void => {
-      const fault = leavingFault(connection, registry, current().generation);
-      const judged = fault === null ? judgeHead(request, headerBytes) : { target: NOTHING, fault };
-      const told = judged.fault === null ? judged : { target: NOTHING, fault: withRequestLine(judged.fault, request) };
-      attachArrival(request, { connection, ...told, expectsContinue });
-      if (told.fault !== null) neutralise(request);
-      ports.handle(request, response);
-    };
-    if (connection.authenticated) handle();
-    else
-      strangers.handle(connection, () => {
-        if (!isGone(connection, response)) handle();
-      });
+    const head = { headerBytes, expectsContinue };
+    if (connection.authenticated) {
+      handle(connection, request, response, head);
+      return;
+    }
+    strangers.handle(connection, () => {
+      if (!isGone(connection, response)) handle(connection, request, response, head);
+    });
   };
 }
 

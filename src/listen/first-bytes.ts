@@ -103,14 +103,9 @@ export class FirstBytes {
         if (!isOver) end({ kind: 'timeout' });
       });
     });
-    if (denied !== null) this.#enter(giveWay, denied);
+    if (denied !== null) this.#denied.enter(giveWay, addressPath(denied), { most: MOST_DENIED })?.();
     socket.on('readable', read);
     socket.once('close', gone);
-  }
-
-  #enter(giveWay: () => void, address: string): void {
-    if (this.#denied.size >= MOST_DENIED) this.#denied.yielding(() => true)?.();
-    this.#denied.add(giveWay, addressPath(address));
   }
 }
 

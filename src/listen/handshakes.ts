@@ -2,6 +2,8 @@
 import type { Socket } from 'node:net';
 import type { Server as TlsServer, TLSSocket } from 'node:tls';
 import type { Config, Tls } from '../config/config.ts';
+import { addressPath } from '../formats/address.ts';
+import { FairPlaces } from '../lib/fair-places.ts';
 import type { TlsFacts } from '../request/connection.ts';
 import type { Accepted } from './accepted.ts';
 import { BoundedStream } from './bounded-stream.ts';
@@ -10,7 +12,6 @@ import type { ListenPorts } from './ports.ts';
 import type { ReportRefusal } from './refusal-report.ts';
 import type { Strangers } from './strangers.ts';
 import { createTlsServer } from './tls-server.ts';
-import { UnderWay } from './under-way.ts';
 
 /** With the key shares of post-quantum cryptography; whatever is more holds certificates. */
 const LARGE_HELLO_BYTES = 2 * 1024;
@@ -36,8 +37,7 @@ export class Handshakes {
   readonly #bySocket = new WeakMap<Socket, Accepted>();
   readonly #bounded = new WeakMap<Accepted, BoundedStream>();
   /** Strangers' that began without a bound. */
-  readonly #free = new Set<Accepted>();
-  readonly #underWay = new UnderWay();
+  readonly #free = new FairPlaces<Accepted>();
   #server: TlsServer | null = null;
   #certificateRequested = false;
 
@@ -77,22 +77,18 @@ export class Handshakes {
     // Who shares an address with an attacker still gets its scrapes.
     if (this.#ports.strangers.isKnown(address)) return treatment === 'refused' ? 'bounded' : treatment;
     if (treatment !== 'free') return treatment;
-    if (this.#underWay.around(address) >= MOST_FREE || this.#underWay.total >= MOST_FREE_OF_ALL) return 'bounded';
-    this.#free.add(accepted);
-    this.#underWay.add(address);
+    const nets = addressPath(address);
+    if (this.#free.sizeOf(nets[0] ?? '') >= MOST_FREE || this.#free.size >= MOST_FREE_OF_ALL) return 'bounded';
+    this.#free.add(accepted, nets);
     accepted.socket.once('close', () => {
-      this.#leaveFree(accepted);
+      this.#free.delete(accepted);
     });
     return 'free';
   }
 
-  #leaveFree(accepted: Accepted): void {
-    if (this.#free.delete(accepted)) this.#underWay.delete(accepted.address);
-  }
-
   /** What has shown so much and does not end would never be counted. */
   #countThoseUnderWay(): void {
-    for (const accepted of [...this.#free]) {
+    for (const accepted of [...this.#free.holders()]) {
       const { address, socket, isCut } = accepted;
       if (isCut || socket.bytesRead <= COSTLY_BYTES) continue;
       this.#cut(accepted, 'costly_handshakes', 'so many certificates, and no end of the handshake');
@@ -142,7 +138,7 @@ export class Handshakes {
 
   #ended(accepted: Accepted, isRefused: boolean): void {
     accepted.isShakingHands = false;
-    this.#leaveFree(accepted);
+    this.#free.delete(accepted);
     this.#bounded.get(accepted)?.release();
     if (!this.#certificateRequested) return;
     this.#owe(accepted.address, accepted.socket.bytesRead, isRefused);

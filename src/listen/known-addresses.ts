@@ -23,8 +23,7 @@ export class KnownAddresses {
   seen(address: string): void {
     const group = addressGroup(address);
     this.#forget(group);
-    if (this.#since.size >= MOST_GROUPS) this.#forget(this.#places.yielding(() => true));
-    this.#places.add(group, addressPath(address));
+    this.#forget(this.#places.enter(group, addressPath(address), { most: MOST_GROUPS }));
     this.#since.set(group, this.#clock.monotonic());
   }
 

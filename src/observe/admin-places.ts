@@ -10,13 +10,8 @@ export function sharePlaces(
 ): (socket: Socket) => void {
   const places = new FairPlaces<Socket>();
   return (socket) => {
-    if (places.size >= most) {
-      const yielding = places.yielding(isSilent);
-      if (yielding !== null) places.delete(yielding);
-      yielding?.destroy();
-    }
     // A unix socket has no address, and is one group.
-    places.add(socket, netsOf(socket.remoteAddress ?? ''));
+    places.enter(socket, netsOf(socket.remoteAddress ?? ''), { most, isSilent })?.destroy();
     socket.once('close', () => {
       places.delete(socket);
     });

@@ -69,3 +69,12 @@ it('never lets one of a smaller group yield, whatever came and went', () => {
     }),
   );
 });
+
+it('gives a newcomer the place of the one that yields, and knows who is left', () => {
+  const places = new FairPlaces<string>();
+  for (const name of ['first', 'second']) expect(places.enter(name, ['net', 'a'], { most: 3 })).toBeNull();
+  expect(places.enter('lone', ['other', 'b'], { most: 3 })).toBeNull();
+  expect(places.enter('third', ['net', 'c'], { most: 3, isSilent: (name) => name === 'second' })).toBe('second');
+  expect([...places.holders()]).toEqual(['first', 'lone', 'third']);
+  expect([places.sizeOf('net'), places.sizeOf('other'), places.sizeOf('none')]).toEqual([2, 1, 0]);
+});

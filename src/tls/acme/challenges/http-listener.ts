@@ -121,12 +121,7 @@ async function open(listen: string, answers: ReadonlyMap<string, string>): Promi
 function sharePlaces(): (socket: Socket) => void {
   const places = new FairPlaces<Socket>();
   return (socket) => {
-    if (places.size >= MOST_CONNECTIONS) {
-      const yielding = places.yielding(isSilent);
-      if (yielding !== null) places.delete(yielding);
-      yielding?.destroy();
-    }
-    places.add(socket, addressPath(socket.remoteAddress ?? ''));
+    places.enter(socket, addressPath(socket.remoteAddress ?? ''), { most: MOST_CONNECTIONS, isSilent })?.destroy();
     socket.once('close', () => {
       places.delete(socket);
     });
