@@ -251,27 +251,49 @@ describe('slowness', () => {
   test('a slow reader that does read is left alone', async () => {
     const clock = createFakeClock();
     const rig = await start(configOf(), clock);
-    const total = 8 * 1024 * 1024;
+    const total = 32 * 1024 * 1024;
+    const pieces = 512;
+    let sent = 0;
+    function* piecewise(): Generator<Buffer> {
+      while (sent < pieces) {
+        sent += 1;
+        yield Buffer.alloc(total / pieces);
+      }
+    }
     rig.answers.handle = (request, response) => {
       // A stranger gets less time to read: his answers are short.
       arrivalOf(request).connection.authenticated = true;
       response.setHeader('Content-Length', total);
-      Readable.from(Array.from({ length: 128 }, () => Buffer.alloc(total / 128))).pipe(
-        response as NodeJS.WritableStream,
-      );
+      Readable.from(piecewise()).pipe(response as NodeJS.WritableStream);
     };
     const client = await dialTcp(rig.port);
     client.socket.pause();
     client.socket.write(GET);
     await poll('the request', () => rig.requests.length === 1);
     let read = 0;
-    for (let bytes = 0; bytes < total; bytes = client.received().length) {
+    let mayRead = 0;
+    client.socket.on('data', (chunk: Buffer) => {
+      read += chunk.length;
+      if (read >= mayRead) client.socket.pause();
+    });
+    const readOn = (bytes: number): void => {
+      mayRead = read + bytes;
       client.socket.resume();
-      await poll('a little more', () => client.received().length > read);
+    };
+    let pauses = 0;
+    // What it reads must reach the gate: kernels hold megabytes between the two.
+    for (let before = sent; before < pieces; before = sent) {
+      await poll('a little more to be sent', () => {
+        if (sent === before && client.socket.isPaused()) readOn(256 * 1024);
+        return sent > before;
+      });
       client.socket.pause();
-      read = client.received().length;
       clock.advance(20_000);
+      pauses += 1;
     }
+    expect(pauses).toBeGreaterThan(2);
+    readOn(total);
+    await poll('all of it', () => read >= total);
     // Once all of it is in the kernel's hands the connection rests, and may be idle by this clock.
     expect(rig.refused).not.toContain('send_timeout');
   });
