@@ -1,5 +1,5 @@
 /**
- * A machine for one shell script: the real paths of an installation, in a mount namespace of its own, so that nothing of
+ * A machine for one shell script: the real paths of an installation, in namespaces of its own, so that nothing of
  * this machine changes. /etc is an overlay, /opt, /root, /var/lib and /usr/local/bin are empty. Users and owners are real for root;
  * for others the one user that a namespace has stands for all, and only what is mounted read-only is out of reach.
  */
@@ -14,6 +14,9 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Whether users differ there. */
 export const HAS_USERS = process.getuid?.() === 0;
+
+/** The users of two such machines have the same ids: userdel(8) must not find the other one's processes. */
+const NAMESPACES = HAS_USERS ? ['-m', '--pid', '--fork', '--kill-child', '--mount-proc'] : ['-rm'];
 
 const ONE_USER = `
 useradd() { :; }; userdel() { :; }; groupadd() { :; }; usermod() { :; }; chown() { :; }; chgrp() { :; }
@@ -46,9 +49,7 @@ ${HAS_USERS ? '' : ONE_USER}
 cd $CHECKOUT
 `;
   try {
-    return await runProcess('unshare', [HAS_USERS ? '-m' : '-rm', 'bash', '-c', head + script], {
-      deadlineMs: 120_000,
-    });
+    return await runProcess('unshare', [...NAMESPACES, 'bash', '-c', head + script], { deadlineMs: 120_000 });
   } finally {
     rmdirSync(place);
   }
